@@ -1,0 +1,499 @@
+package runtimeapi
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+)
+
+const (
+	maxHeadBytes = 64 << 10
+	// inlineBytes is the largest event that is copied behind its headers, to leave in
+	// one write; a longer one is written from where it is.
+	inlineBytes = 64 << 10
+)
+
+var (
+	errMalformed = errors.New("malformed HTTP request")
+	errHead      = fmt.Errorf("request head over %d bytes", maxHeadBytes)
+)
+
+// Conns owns connections: Close ends them all and returns when their goroutines have.
+type Conns struct {
+	mu     sync.Mutex
+	open   map[*Conn]struct{}
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// Go serves a connection in a goroutine of its own. A private one is the inherited
+// socket of a bootstrap of ours and may ask for its assignment.
+func (s *Conns) Go(nc net.Conn, rt Runtime, private bool) {
+	c := &Conn{nc: nc, rt: rt, private: private, br: bufio.NewReaderSize(nc, 4096)}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		_ = nc.Close() // nobody to tell
+		return
+	}
+	if s.open == nil {
+		s.open = make(map[*Conn]struct{})
+	}
+	s.open[c] = struct{}{}
+	s.wg.Add(1)
+	s.mu.Unlock()
+	go func() {
+		defer s.wg.Done()
+		c.serve()
+		s.mu.Lock()
+		delete(s.open, c)
+		s.mu.Unlock()
+	}()
+}
+
+// Drop closes the connections open now and returns when their goroutines have
+// ended; new ones are taken again.
+func (s *Conns) Drop() {
+	s.mu.Lock()
+	for c := range s.open {
+		_ = c.nc.Close() // its goroutine sees it
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+// Close ends the connections and takes no more.
+func (s *Conns) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.Drop()
+}
+
+// Conn is one connection of a runtime.
+type Conn struct {
+	nc      net.Conn
+	rt      Runtime
+	private bool
+	br      *bufio.Reader
+
+	// wmu orders what is written: the serving goroutine's answers and the event that
+	// another goroutine brings to a parked poll.
+	wmu     sync.Mutex
+	pending []byte // an accepted POST's answer held back for the poll pipelined behind it
+	keep    bool   // the parked request's keep-alive
+}
+
+// serve reads and answers requests until the connection ends.
+func (c *Conn) serve() {
+	defer func() {
+		_ = c.nc.Close() // a second close is harmless
+		c.rt.Gone(c)
+	}()
+	for {
+		q, err := c.readRequest()
+		if err != nil {
+			if errors.Is(err, errMalformed) || errors.Is(err, errHead) {
+				_ = c.answer(&request{}, http.StatusBadRequest, nil, "") // the client may be gone
+			}
+			return
+		}
+		if err := c.route(q); err != nil || !q.keepAlive {
+			if err == nil && c.parked(q) {
+				// A poll with Connection: close still waits for its event; the client
+				// closes after it.
+				_, _ = c.br.ReadByte()
+			}
+			return
+		}
+	}
+}
+
+// request is what the API needs of a request's head, and of its trailers.
+type request struct {
+	method, target    string
+	http10            bool
+	keepAlive         bool
+	length            int64 // -1: chunked
+	expectContinue    bool
+	contentType       string
+	errorType         string
+	xrayCause         string
+	streaming         bool
+	trailerErrorType  string
+	trailerErrorBody  string
+	parked            bool
+	bodyAlreadyAsked  bool
+	transferCodingBad bool
+}
+
+func (c *Conn) parked(q *request) bool { return q.parked }
+
+// park notes that the answer of q is an event still to come.
+func (c *Conn) park(q *request) {
+	q.parked = true
+	c.wmu.Lock()
+	c.keep = q.keepAlive
+	c.wmu.Unlock()
+}
+
+func (c *Conn) readRequest() (*request, error) {
+	var total int
+	line, err := c.readLine(&total)
+	if err != nil {
+		return nil, err
+	}
+	for len(line) == 0 { // a stray CRLF between requests is allowed: RFC 9112, 2.2
+		if line, err = c.readLine(&total); err != nil {
+			return nil, err
+		}
+	}
+	method, rest, ok1 := bytes.Cut(line, []byte(" "))
+	target, proto, ok2 := bytes.Cut(rest, []byte(" "))
+	if !ok1 || !ok2 || len(target) == 0 || !bytes.HasPrefix(proto, []byte("HTTP/1.")) {
+		return nil, errMalformed
+	}
+	q := &request{method: internMethod(method), target: string(target), http10: proto[len(proto)-1] == '0'}
+	q.keepAlive = !q.http10
+	for {
+		line, err = c.readLine(&total)
+		if err != nil {
+			return nil, unexpected(err)
+		}
+		if len(line) == 0 {
+			break
+		}
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if !ok || len(name) == 0 || name[len(name)-1] == ' ' {
+			return nil, errMalformed
+		}
+		if err := q.header(name, bytes.TrimSpace(value)); err != nil {
+			return nil, err
+		}
+	}
+	if q.transferCodingBad {
+		return nil, errMalformed
+	}
+	return q, nil
+}
+
+func internMethod(b []byte) string {
+	switch string(b) {
+	case http.MethodGet:
+		return http.MethodGet
+	case http.MethodPost:
+		return http.MethodPost
+	}
+	return string(b)
+}
+
+func (q *request) header(name, value []byte) error {
+	switch {
+	case equalFold(name, "content-length"):
+		n, err := strconv.ParseInt(string(value), 10, 64)
+		if err != nil || n < 0 {
+			return errMalformed
+		}
+		if q.length >= 0 { // chunked wins over a length: RFC 9112, 6.3
+			q.length = n
+		}
+	case equalFold(name, "transfer-encoding"):
+		if !equalFold(value, "chunked") {
+			q.transferCodingBad = true
+		}
+		q.length = -1
+	case equalFold(name, "connection"):
+		switch {
+		case equalFold(value, "close"):
+			q.keepAlive = false
+		case equalFold(value, "keep-alive"):
+			q.keepAlive = true
+		}
+	case equalFold(name, "expect"):
+		q.expectContinue = equalFold(value, "100-continue")
+	case equalFold(name, "content-type"):
+		q.contentType = string(value)
+	case equalFold(name, "lambda-runtime-function-error-type"):
+		q.errorType = string(value)
+	case equalFold(name, "lambda-runtime-function-xray-error-cause"):
+		q.xrayCause = string(value)
+	case equalFold(name, "lambda-runtime-function-response-mode"):
+		q.streaming = equalFold(value, "streaming")
+	}
+	return nil
+}
+
+func equalFold(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i, ch := range b {
+		if 'A' <= ch && ch <= 'Z' {
+			ch += 'a' - 'A'
+		}
+		if ch != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// readLine returns a line without its end, valid until the next read, and counts
+// its bytes towards the head's limit.
+func (c *Conn) readLine(total *int) ([]byte, error) {
+	line, err := c.br.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		long := append([]byte(nil), line...)
+		for errors.Is(err, bufio.ErrBufferFull) {
+			if len(long)+*total > maxHeadBytes {
+				return nil, errHead
+			}
+			line, err = c.br.ReadSlice('\n')
+			long = append(long, line...)
+		}
+		line = long
+	}
+	if err != nil {
+		return nil, err
+	}
+	if *total += len(line); *total > maxHeadBytes {
+		return nil, errHead
+	}
+	line = line[:len(line)-1]
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+	}
+	return line, nil
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// readBody returns a request's body; over says that it was longer than limit, in
+// which case it was read and thrown away.
+func (c *Conn) readBody(q *request, limit int64) (body []byte, over bool, err error) {
+	if err := c.allowBody(q); err != nil {
+		return nil, false, err
+	}
+	if q.length >= 0 {
+		if q.length > limit {
+			_, err := io.CopyN(io.Discard, c.br, q.length)
+			return nil, true, unexpected(err)
+		}
+		body = make([]byte, q.length)
+		_, err := io.ReadFull(c.br, body)
+		return body, false, unexpected(err)
+	}
+	for {
+		n, err := c.chunkSize()
+		if err != nil {
+			return nil, false, err
+		}
+		if n == 0 {
+			return body, over, c.readTrailers(q)
+		}
+		if over = over || int64(len(body))+n > limit; over {
+			body = nil
+			_, err = io.CopyN(io.Discard, c.br, n)
+		} else {
+			at := len(body)
+			body = append(body, make([]byte, n)...)
+			_, err = io.ReadFull(c.br, body[at:])
+		}
+		if err != nil {
+			return nil, false, unexpected(err)
+		}
+		var total int
+		if line, err := c.readLine(&total); err != nil || len(line) != 0 {
+			return nil, false, errMalformed
+		}
+	}
+}
+
+func (c *Conn) discardBody(q *request) error {
+	if q.length == 0 {
+		return nil
+	}
+	_, _, err := c.readBody(q, 0)
+	return err
+}
+
+func (c *Conn) allowBody(q *request) error {
+	if !q.expectContinue || q.bodyAlreadyAsked || q.length == 0 {
+		return nil
+	}
+	q.bodyAlreadyAsked = true
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	return c.flushLocked([]byte("HTTP/1.1 100 Continue\r\n\r\n"), nil)
+}
+
+func (c *Conn) chunkSize() (int64, error) {
+	var total int
+	line, err := c.readLine(&total)
+	if err != nil {
+		return 0, unexpected(err)
+	}
+	size, _, _ := bytes.Cut(line, []byte(";"))
+	n, err := strconv.ParseInt(string(bytes.TrimSpace(size)), 16, 64)
+	if err != nil || n < 0 || n > 1<<40 {
+		return 0, errMalformed
+	}
+	return n, nil
+}
+
+func (c *Conn) readTrailers(q *request) error {
+	var total int
+	for {
+		line, err := c.readLine(&total)
+		if err != nil {
+			return unexpected(err)
+		}
+		if len(line) == 0 {
+			return nil
+		}
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if !ok {
+			return errMalformed
+		}
+		switch value = bytes.TrimSpace(value); {
+		case equalFold(name, "lambda-runtime-function-error-type"):
+			q.trailerErrorType = string(value)
+		case equalFold(name, "lambda-runtime-function-error-body"):
+			q.trailerErrorBody = string(value)
+		}
+	}
+}
+
+// decodeErrorBody undoes the trailer's base64; a client that sent it plain is believed.
+func decodeErrorBody(s string) []byte {
+	if b, err := base64.StdEncoding.DecodeString(s); err == nil {
+		return b
+	}
+	return []byte(s)
+}
+
+const acceptedAnswer = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"status\":\"OK\"}"
+
+// answerAccepted answers a POST. When the client's next poll is already here, the
+// answer waits for that poll's event, so that both leave in one write and wake the
+// runtime once.
+func (c *Conn) answerAccepted(q *request) error {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	if c.private && q.keepAlive && c.br.Buffered() > 0 {
+		c.pending = append(c.pending, acceptedAnswer...)
+		return nil
+	}
+	return c.flushLocked([]byte(acceptedAnswer), nil)
+}
+
+func (c *Conn) answer(q *request, status int, body []byte, contentType string) error {
+	b := make([]byte, 0, 160+len(body))
+	b = append(b, "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, ' ')
+	b = append(b, http.StatusText(status)...)
+	b = append(b, "\r\n"...)
+	if contentType != "" {
+		b = append(b, "Content-Type: "...)
+		b = append(b, contentType...)
+		b = append(b, "\r\n"...)
+	}
+	if !q.keepAlive {
+		b = append(b, "Connection: close\r\n"...)
+	}
+	b = append(b, "Content-Length: "...)
+	b = strconv.AppendInt(b, int64(len(body)), 10)
+	b = append(b, "\r\n\r\n"...)
+	b = append(b, body...)
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	return c.flushLocked(b, nil)
+}
+
+// flushLocked writes what was held back, head, and body in as few writes as it takes.
+func (c *Conn) flushLocked(head, body []byte) error {
+	if len(c.pending) > 0 {
+		head = append(c.pending, head...)
+		c.pending = nil
+	}
+	if len(body) == 0 {
+		_, err := c.nc.Write(head)
+		return err
+	}
+	if len(body) <= inlineBytes {
+		_, err := c.nc.Write(append(head, body...))
+		return err
+	}
+	bufs := net.Buffers{head, body}
+	_, err := bufs.WriteTo(c.nc)
+	return err
+}
+
+// Event is one event for the runtime and what it is told beside it.
+type Event struct {
+	RequestID       string
+	DeadlineMs      int64 // epoch, milliseconds
+	InvokedARN      string
+	Trace           string
+	ClientContext   string
+	CognitoIdentity string
+	TenantID        string
+	Payload         []byte
+}
+
+var headPool = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+// SendEvent answers a parked poll. It is called once a poll, from any goroutine; an
+// error means that the runtime hasn't got the event.
+func (c *Conn) SendEvent(e *Event) error {
+	bp := headPool.Get().(*[]byte)
+	b := append((*bp)[:0], "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: "...)
+	b = append(b, e.RequestID...)
+	b = append(b, "\r\nLambda-Runtime-Deadline-Ms: "...)
+	b = strconv.AppendInt(b, e.DeadlineMs, 10)
+	b = append(b, "\r\nLambda-Runtime-Invoked-Function-Arn: "...)
+	b = append(b, e.InvokedARN...)
+	for _, h := range [...]struct{ name, value string }{
+		{"\r\nLambda-Runtime-Trace-Id: ", e.Trace},
+		{"\r\nLambda-Runtime-Client-Context: ", e.ClientContext},
+		{"\r\nLambda-Runtime-Cognito-Identity: ", e.CognitoIdentity},
+		{"\r\nLambda-Runtime-Aws-Tenant-Id: ", e.TenantID},
+	} {
+		if h.value != "" {
+			b = append(b, h.name...)
+			b = append(b, h.value...)
+		}
+	}
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	if !c.keep {
+		b = append(b, "\r\nConnection: close"...)
+	}
+	b = append(b, "\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(e.Payload)), 10)
+	b = append(b, "\r\n\r\n"...)
+	err := c.flushLocked(b, e.Payload)
+	if cap(b) <= 4096 {
+		*bp = b
+		headPool.Put(bp)
+	}
+	return err
+}
+
+// SendAssignment answers a booted runtime's GET /wick/assign with a JSON document.
+func (c *Conn) SendAssignment(doc []byte) error {
+	return c.answer(&request{keepAlive: true}, http.StatusOK, doc, "application/json")
+}
