@@ -1,0 +1,236 @@
+package instance
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/wick-run/wick"
+)
+
+// tailBytes is how much of an invocation's log LogType=Tail returns.
+// Source: Lambda API, Invoke, LogType.
+const tailBytes = 4 << 10
+
+// maxEarlyBytes bounds what is kept of a bootstrap's output while its instance has
+// no function to attribute it to.
+const maxEarlyBytes = 16 << 10
+
+// journal states an instance's events in order: what its processes print, read from
+// one pipe, and what the platform has to say. Whoever states a platform event first
+// takes in all that was printed before it, so a line printed during an invocation is
+// between its START and its END whoever of the two goroutines is quicker.
+type journal struct {
+	rec wick.Recorder
+	now func() time.Time
+
+	r   *os.File // the pipe's end we read
+	w   *os.File // the end the processes get; kept open, so a restart writes to the same pipe
+	fd  int      // of r, in non-blocking mode
+	end chan struct{}
+
+	mu     sync.Mutex // guards everything below, and orders the events
+	closed bool
+	split  splitter
+	src    *wick.Source // nil until a function is assigned
+	early  []wick.LogLine
+	nearly int // bytes in early
+	reqID  string
+	tail   *tail
+	buf    []byte
+}
+
+func newJournal(rec wick.Recorder, now func() time.Time) (*journal, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	j := &journal{rec: rec, now: now, r: r, w: w, end: make(chan struct{})}
+	rc, err := r.SyscallConn()
+	if err == nil {
+		err = rc.Control(func(fd uintptr) { j.fd = int(fd) })
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close(), w.Close())
+	}
+	go func() {
+		defer close(j.end)
+		// The callback is called whenever the pipe has something; an error means that
+		// the pipe was closed.
+		_ = rc.Read(func(uintptr) bool {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			j.drain()
+			return j.closed
+		})
+	}()
+	return j, nil
+}
+
+// assign names the source of all events from now on; what a bootstrap printed before
+// becomes the function's.
+func (j *journal) assign(src *wick.Source) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.drain()
+	j.src = src
+	early := j.early
+	j.early, j.nearly = nil, 0
+	for _, l := range early {
+		j.record(j.now(), l)
+	}
+}
+
+// source returns the assigned source, or nil.
+func (j *journal) source() *wick.Source {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.src
+}
+
+// begin attributes lines from here on to an invocation, and keeps its tail if asked to.
+func (j *journal) begin(requestID string, withTail bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.drain()
+	j.reqID = requestID
+	if withTail {
+		j.tail = &tail{}
+	}
+}
+
+// finish states the last events of an invocation and returns its tail, if one was kept.
+func (j *journal) finish(at time.Time, events ...wick.Event) []byte {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.drain()
+	j.flush()
+	for _, e := range events {
+		j.record(at, e)
+	}
+	j.reqID = ""
+	t := j.tail
+	j.tail = nil
+	if t == nil {
+		return nil
+	}
+	return t.bytes()
+}
+
+// state records a platform event behind all that was printed before it.
+func (j *journal) state(at time.Time, events ...wick.Event) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.drain()
+	j.flush()
+	for _, e := range events {
+		j.record(at, e)
+	}
+}
+
+// record passes an event on; j.mu is held.
+func (j *journal) record(at time.Time, e wick.Event) {
+	if j.src == nil {
+		if l, ok := e.(wick.LogLine); ok && j.nearly+len(l.Text) <= maxEarlyBytes {
+			j.early = append(j.early, l)
+			j.nearly += len(l.Text)
+		}
+		return
+	}
+	j.rec.Record(at, j.src, e)
+	if j.tail != nil {
+		j.buf = render(j.buf[:0], at, j.src, e)
+		j.tail.write(j.buf)
+	}
+}
+
+func render(dst []byte, at time.Time, src *wick.Source, e wick.Event) []byte {
+	if src.Function.Logging.Format == "JSON" {
+		return wick.AppendJSON(dst, at, src, e)
+	}
+	return wick.AppendText(dst, at, src, e)
+}
+
+var readPool = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
+// drain reads all that is in the pipe now; j.mu is held.
+func (j *journal) drain() {
+	if j.closed {
+		return
+	}
+	bp := readPool.Get().(*[]byte)
+	defer readPool.Put(bp)
+	for {
+		n, err := syscall.Read(j.fd, *bp)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if n <= 0 || err != nil {
+			return // empty for now
+		}
+		j.split.write((*bp)[:n], j.line)
+		if n < len(*bp) {
+			return
+		}
+	}
+}
+
+// flush ends a line that the function left open: an invocation's output is its own.
+func (j *journal) flush() { j.split.flush(j.line) }
+
+func (j *journal) line(at time.Time, text string) {
+	if at.IsZero() {
+		at = j.now()
+	}
+	j.record(at, wick.LogLine{RequestID: j.reqID, Text: text})
+}
+
+// printedEarly returns what was printed before a function was assigned.
+func (j *journal) printedEarly() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.drain()
+	j.flush()
+	var s string
+	for _, l := range j.early {
+		s += l.Text + "\n"
+	}
+	return s
+}
+
+// close ends the reading and frees the pipe, after one last look into it.
+func (j *journal) close() {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		<-j.end
+		return
+	}
+	j.drain()
+	j.flush()
+	j.closed = true
+	// Both are ends of our own pipe, with nothing buffered: closing can't lose data.
+	_ = j.r.Close()
+	_ = j.w.Close()
+	j.mu.Unlock()
+	<-j.end
+}
+
+// tail keeps the last 4 KB written to it.
+type tail struct{ b []byte }
+
+func (t *tail) write(p []byte) {
+	t.b = append(t.b, p...)
+	if over := len(t.b) - tailBytes; over > 3*tailBytes {
+		t.b = append(t.b[:0], t.b[over:]...)
+	}
+}
+
+func (t *tail) bytes() []byte {
+	if over := len(t.b) - tailBytes; over > 0 {
+		return t.b[over:]
+	}
+	return t.b
+}
