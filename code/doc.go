@@ -1,0 +1,15 @@
+// Package code keeps deployment packages: each is stored once under the SHA-256 of
+// its zip, checked before it is accepted, and unpacked once into a folder that
+// instances mount read-only at /var/task.
+//
+// Package control puts packages in and collects what no function refers to; the
+// fleet asks for their folders; the Lambda API serves the zips for download. The
+// package knows nothing of functions.
+//
+// On disk, under the store's directory:
+//
+//	zips/AB/SHA256.zip    the package as it was uploaded
+//	trees/SHA256/         the same, unpacked; there only when complete
+//	trees/SHA256.boot     the boot of the machine in which it was unpacked
+//	tmp/                  what is being written; emptied when the store opens
+package code
