@@ -1,0 +1,6 @@
+import time
+
+
+def handler(event, context):
+    print("this takes longer than the function's time-out")
+    time.sleep(60)
