@@ -114,6 +114,6 @@ func add(w *zip.Writer, f file) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer in.Close() //nolint:errcheck // it was only read
+	defer in.Close()
 	return io.Copy(entry, in)
 }

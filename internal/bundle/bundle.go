@@ -113,7 +113,7 @@ func (p *project) files(ctx context.Context, dir string, o Options, b *Bundle) (
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(scratch) //nolint:errcheck // in the system's temporary folder; the build's own error matters more
+	defer os.RemoveAll(scratch)
 	binary, command, err := p.compile(ctx, dir, scratch, o)
 	if err != nil {
 		return nil, err

@@ -141,7 +141,7 @@ func (c *Client) getJSON(ctx context.Context, path string, query url.Values, v a
 	if err != nil {
 		return err
 	}
-	defer body.Close() //nolint:errcheck // nothing is lost with a response's body
+	defer body.Close()
 	if err := json.NewDecoder(body).Decode(v); err != nil {
 		return fmt.Errorf("%s%s answered what isn't Wick's: %w; is it a Wick of another version?", c.Endpoint, path, err)
 	}
@@ -165,7 +165,7 @@ func (c *Client) get(ctx context.Context, path string, query url.Values) (io.Rea
 	if resp.StatusCode == http.StatusOK {
 		return resp.Body, nil
 	}
-	defer resp.Body.Close()                                   //nolint:errcheck // nothing is lost with a response's body
+	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // enough for any message of ours
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s answered %s", address, resp.Status), err)

@@ -27,7 +27,7 @@ func (c *Client) Explain(err error) error {
 		return &UnreachableError{Endpoint: c.Endpoint, err: err}
 	}
 	if errors.Is(err, syscall.ECONNRESET) {
-		return fmt.Errorf("Wick at %s closed the connection in mid-request: was it stopped?", c.Endpoint) //nolint:staticcheck // a name
+		return fmt.Errorf("Wick at %s closed the connection in mid-request: was it stopped?", c.Endpoint)
 	}
 	var resp *http.ResponseError
 	if errors.As(err, &resp) && resp.HTTPStatusCode() != 0 {

@@ -53,7 +53,7 @@ func (c *Client) Logs(ctx context.Context, q LogQuery, each func(LogRecord) erro
 	if err != nil {
 		return err
 	}
-	defer body.Close() //nolint:errcheck // nothing is lost with a response's body
+	defer body.Close()
 	lines := bufio.NewReader(body)
 	for {
 		line, err := lines.ReadBytes('\n')
