@@ -211,10 +211,13 @@ func (p *plan) write(root string) error {
 	// Children before parents, and after all files: writing one changes its folder's time.
 	for i := len(p.dirs) - 1; i >= 0; i-- {
 		d := p.dirs[i]
+		name := filepath.Join(root, filepath.FromSlash(d.path))
+		if err := os.Chmod(name, d.mode.Perm()); err != nil { // whatever the umask
+			return failedEntry(d, err)
+		}
 		if d.modTime.IsZero() {
 			continue
 		}
-		name := filepath.Join(root, filepath.FromSlash(d.path))
 		if err := os.Chtimes(name, d.modTime, d.modTime); err != nil {
 			return failedEntry(d, err)
 		}
