@@ -1,0 +1,37 @@
+package sqlstore
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/internal/testkit/storetest"
+)
+
+// open returns a new store in a folder of its own.
+func open(t testing.TB) *Store {
+	t.Helper()
+	return openAt(t, filepath.Join(t.TempDir(), "wick.db"))
+}
+
+func openAt(t testing.TB, path string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+	return s
+}
+
+func TestFunctionStoreContract(t *testing.T) {
+	storetest.FunctionStore(t, func(t *testing.T) wick.FunctionStore { return open(t) })
+}
+
+func TestLogStoreContract(t *testing.T) {
+	storetest.LogStore(t, func(t *testing.T) wick.LogStore { return open(t) })
+}

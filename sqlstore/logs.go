@@ -1,0 +1,207 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"github.com/wick-run/wick"
+)
+
+// AppendChunks implements wick.LogStore.
+func (s *Store) AppendChunks(ctx context.Context, chunks []wick.LogChunk) error {
+	if len(chunks) == 0 {
+		return nil
+	}
+	return s.writer.write(ctx, func(t *tx) error {
+		a := chunkAppender{tx: t, groups: map[wick.LogGroupID]*groupRow{}, now: time.Now().UnixMilli()}
+		for i := range chunks {
+			if err := a.append(&chunks[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil)
+}
+
+// chunkAppender stores the chunks of one call and remembers the groups it met.
+type chunkAppender struct {
+	tx     *tx
+	groups map[wick.LogGroupID]*groupRow
+	now    int64
+}
+
+type groupRow struct{ id, spanMillis int64 }
+
+func (a *chunkAppender) append(c *wick.LogChunk) error {
+	first, last := c.First.UnixMilli(), c.Last.UnixMilli()
+	group, err := a.group(c.Group, last-first)
+	if err != nil {
+		return err
+	}
+	stream, err := a.stream(group, c.Stream)
+	if err != nil {
+		return err
+	}
+	const insert = `INSERT INTO log_chunks (group_id, stream_id, first_ms, last_ms, first_seq, records, raw_bytes, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	data := c.Data
+	if data == nil {
+		data = []byte{} // the column is never NULL
+	}
+	result, err := a.tx.exec(insert, group, stream, first, last, c.FirstSeq, c.Records, c.RawBytes, data)
+	if err != nil {
+		return err
+	}
+	chunk, err := result.LastInsertId()
+	if err != nil {
+		return err
+	}
+	for _, id := range c.RequestIDs {
+		if _, err := a.tx.exec(`INSERT OR IGNORE INTO log_requests (request_hash, chunk_id) VALUES (?, ?)`, requestHash(id), chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// group returns the ID of a group, made if need be, that knows of chunks span long.
+func (a *chunkAppender) group(id wick.LogGroupID, span int64) (int64, error) {
+	row := a.groups[id]
+	if row == nil {
+		row = &groupRow{}
+		err := a.tx.scan(`SELECT id, span_ms FROM log_groups WHERE account = ? AND region = ? AND name = ?`,
+			[]any{id.Account, id.Region, id.Name}, &row.id, &row.spanMillis)
+		if errors.Is(err, sql.ErrNoRows) {
+			const insert = `INSERT INTO log_groups (account, region, name, created_ms, span_ms) VALUES (?, ?, ?, ?, 0)`
+			row.id, err = a.insert(insert, id.Account, id.Region, id.Name, a.now)
+		}
+		if err != nil {
+			return 0, err
+		}
+		a.groups[id] = row
+	}
+	if span > row.spanMillis {
+		if _, err := a.tx.exec(`UPDATE log_groups SET span_ms = ? WHERE id = ?`, span, row.id); err != nil {
+			return 0, err
+		}
+		row.spanMillis = span
+	}
+	return row.id, nil
+}
+
+// stream returns a stream's row, made if need be.
+func (a *chunkAppender) stream(group int64, name string) (int64, error) {
+	var row int64
+	err := a.tx.scan(`SELECT id FROM log_streams WHERE group_id = ? AND name = ?`, []any{group, name}, &row)
+	if errors.Is(err, sql.ErrNoRows) {
+		return a.insert(`INSERT INTO log_streams (group_id, name, created_ms) VALUES (?, ?, ?)`, group, name, a.now)
+	}
+	return row, err
+}
+
+func (a *chunkAppender) insert(query string, args ...any) (int64, error) {
+	result, err := a.tx.exec(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
+
+// Chunks implements wick.LogStore. Chunks come by their oldest record, or with
+// q.Newest by their newest, backwards; chunks of the same time in order of storing.
+// The chunks' RequestIDs are left out: they are in the data.
+func (s *Store) Chunks(ctx context.Context, q wick.LogQuery) ([]wick.StoredLogChunk, error) {
+	query, args, err := chunkQuery(q)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.readers.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, explain(s.path, err)
+	}
+	defer rows.Close() //nolint:errcheck // Err below says whether reading failed
+	var list []wick.StoredLogChunk
+	for rows.Next() {
+		c := wick.StoredLogChunk{LogChunk: wick.LogChunk{Group: q.Group}}
+		var first, last int64
+		if err := rows.Scan(&c.ID, &c.Stream, &first, &last, &c.FirstSeq, &c.Records, &c.RawBytes, &c.Data); err != nil {
+			return nil, explain(s.path, err)
+		}
+		c.First, c.Last = time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()
+		list = append(list, c)
+	}
+	return list, explain(s.path, rows.Err())
+}
+
+// chunkQuery puts a query together: IDs first, from an index, and the data of just
+// the chunks that are wanted.
+func chunkQuery(q wick.LogQuery) (string, []any, error) {
+	var where strings.Builder
+	where.WriteString(`c.group_id = g.id`)
+	args := []any{q.Group.Account, q.Group.Region, q.Group.Name}
+	filter := func(condition string, values ...any) {
+		where.WriteString(" AND " + condition)
+		args = append(args, values...)
+	}
+	if !q.From.IsZero() {
+		// A time between two milliseconds: what it cuts off begins at the later.
+		from := ceilMillis(q.From)
+		filter(`c.last_ms >= ?`, from)
+		if !q.Newest {
+			filter(`c.first_ms >= ? - g.span_ms`, from)
+		}
+	}
+	if !q.To.IsZero() {
+		to := ceilMillis(q.To)
+		filter(`c.first_ms < ?`, to)
+		if q.Newest {
+			filter(`c.last_ms < ? + g.span_ms`, to)
+		}
+	}
+	if len(q.Streams) > 0 {
+		names, err := json.Marshal(q.Streams)
+		if err != nil {
+			return "", nil, err
+		}
+		filter(`c.stream_id IN (SELECT id FROM log_streams WHERE group_id = g.id AND name IN (SELECT value FROM json_each(?)))`, string(names))
+	}
+	if q.RequestID != "" {
+		filter(`c.id IN (SELECT chunk_id FROM log_requests WHERE request_hash = ?)`, requestHash(q.RequestID))
+	}
+	if q.AfterChunk > 0 {
+		filter(`c.id > ?`, q.AfterChunk)
+	}
+	order := `ORDER BY c.first_ms, c.id`
+	if q.Newest {
+		order = `ORDER BY c.last_ms DESC, c.id DESC`
+	}
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 1000
+	}
+	args = append(args, limit)
+	query := `WITH wanted AS (
+		SELECT c.id FROM log_groups g, log_chunks c
+		WHERE g.account = ? AND g.region = ? AND g.name = ? AND ` + where.String() + ` ` + order + ` LIMIT ?)
+	SELECT c.id, s.name, c.first_ms, c.last_ms, c.first_seq, c.records, c.raw_bytes, c.data
+	FROM wanted JOIN log_chunks c ON c.id = wanted.id JOIN log_streams s ON s.id = c.stream_id ` + order
+	return query, args, nil
+}
+
+func ceilMillis(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if t.After(time.UnixMilli(ms)) {
+		ms++
+	}
+	return ms
+}
+
+func requestHash(id string) int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id)) // a hash takes everything
+	return int64(h.Sum64())
+}
