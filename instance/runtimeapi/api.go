@@ -11,9 +11,6 @@ import (
 // allowance Lambda grants on top. Source: Lambda quotas, invocation payload.
 const MaxResponseBytes = 6*1024*1024 + 100
 
-// maxErrorBytes bounds an error object; what is longer is cut off with the connection.
-const maxErrorBytes = MaxResponseBytes
-
 // Runtime is the instance's side of the API. Its methods are called from the
 // connections' goroutines, several at once.
 type Runtime interface {
@@ -45,10 +42,10 @@ type Response struct {
 
 // Failure is a posted error.
 type Failure struct {
-	Type       string // Lambda-Runtime-Function-Error-Type
-	Body       []byte // the error object, for the invoker as it is
-	XRayCause  string
-	InvalidRaw bool // the body is no JSON object
+	Type      string // Lambda-Runtime-Function-Error-Type
+	Body      []byte // the error object, for the invoker as it is
+	XRayCause string
+	TooLarge  bool // more than MaxResponseBytes were posted; Body is empty
 }
 
 // Refusal is a call that the runtime's state doesn't allow.
@@ -75,9 +72,8 @@ func InvalidTransition(from, to string) *Refusal {
 	}
 }
 
-// Serve answers the connections of a listener until it is closed, and then returns.
-// Its connections end when they are closed by Close of the returned set, or by
-// their client.
+// Serve answers the connections of a listener until it is closed, and then returns;
+// the connections are conns's.
 func Serve(ln net.Listener, rt Runtime, conns *Conns) {
 	for {
 		nc, err := ln.Accept()
@@ -189,12 +185,11 @@ func (c *Conn) readResponse(q *request) (Response, error) {
 }
 
 func (c *Conn) readFailure(q *request) (Failure, error) {
-	body, over, err := c.readBody(q, maxErrorBytes)
+	body, over, err := c.readBody(q, MaxResponseBytes)
 	if err != nil {
 		return Failure{}, err
 	}
-	f := Failure{Type: q.errorType, Body: body, XRayCause: q.xrayCause}
-	f.InvalidRaw = over || !json.Valid(body)
+	f := Failure{Type: q.errorType, Body: body, XRayCause: q.xrayCause, TooLarge: over}
 	if f.Type == "" {
 		f.Type = "Runtime.Unknown"
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 )
 
 const (
@@ -25,12 +26,12 @@ var (
 	errHead      = fmt.Errorf("request head over %d bytes", maxHeadBytes)
 )
 
-// Conns owns connections: Close ends them all and returns when their goroutines have.
+// Conns owns connections and the goroutines that serve them. Its zero value is ready.
 type Conns struct {
 	mu     sync.Mutex
 	open   map[*Conn]struct{}
 	closed bool
-	wg     sync.WaitGroup
+	empty  chan struct{} // closed when open runs empty; nil unless someone waits
 }
 
 // Go serves a connection in a goroutine of its own. A private one is the inherited
@@ -47,34 +48,51 @@ func (s *Conns) Go(nc net.Conn, rt Runtime, private bool) {
 		s.open = make(map[*Conn]struct{})
 	}
 	s.open[c] = struct{}{}
-	s.wg.Add(1)
 	s.mu.Unlock()
 	go func() {
-		defer s.wg.Done()
 		c.serve()
 		s.mu.Lock()
+		defer s.mu.Unlock()
 		delete(s.open, c)
-		s.mu.Unlock()
+		if len(s.open) == 0 && s.empty != nil {
+			close(s.empty)
+			s.empty = nil
+		}
 	}()
 }
 
-// Drop closes the connections open now and returns when their goroutines have
-// ended; new ones are taken again.
-func (s *Conns) Drop() {
-	s.mu.Lock()
-	for c := range s.open {
-		_ = c.nc.Close() // its goroutine sees it
-	}
-	s.mu.Unlock()
-	s.wg.Wait()
+// Settle serves what the clients of the open connections, all dead, had written
+// before they died, and returns when the connections have ended; that is cut short
+// after a while. New connections are taken again.
+func (s *Conns) Settle(within time.Duration) {
+	deadline := time.Now().Add(within)
+	s.wait(func(c *Conn) { _ = c.nc.SetDeadline(deadline) }) // a closed one has no deadline to set
 }
 
-// Close ends the connections and takes no more.
+// Close ends the connections, takes no more, and returns when they have ended.
 func (s *Conns) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.Drop()
+	s.wait(func(c *Conn) { _ = c.nc.Close() }) // its goroutine sees it
+}
+
+// wait does something to each open connection and waits until none is open.
+func (s *Conns) wait(each func(*Conn)) {
+	s.mu.Lock()
+	if len(s.open) == 0 {
+		s.mu.Unlock()
+		return
+	}
+	for c := range s.open {
+		each(c)
+	}
+	if s.empty == nil {
+		s.empty = make(chan struct{})
+	}
+	empty := s.empty
+	s.mu.Unlock()
+	<-empty
 }
 
 // Conn is one connection of a runtime.
@@ -106,7 +124,7 @@ func (c *Conn) serve() {
 			return
 		}
 		if err := c.route(q); err != nil || !q.keepAlive {
-			if err == nil && c.parked(q) {
+			if err == nil && q.parked {
 				// A poll with Connection: close still waits for its event; the client
 				// closes after it.
 				_, _ = c.br.ReadByte()
@@ -129,12 +147,10 @@ type request struct {
 	streaming         bool
 	trailerErrorType  string
 	trailerErrorBody  string
-	parked            bool
-	bodyAlreadyAsked  bool
+	parked            bool // its answer is an event still to come
+	continued         bool // 100 Continue was sent
 	transferCodingBad bool
 }
-
-func (c *Conn) parked(q *request) bool { return q.parked }
 
 // park notes that the answer of q is an event still to come.
 func (c *Conn) park(q *request) {
@@ -330,10 +346,10 @@ func (c *Conn) discardBody(q *request) error {
 }
 
 func (c *Conn) allowBody(q *request) error {
-	if !q.expectContinue || q.bodyAlreadyAsked || q.length == 0 {
+	if !q.expectContinue || q.continued || q.length == 0 {
 		return nil
 	}
-	q.bodyAlreadyAsked = true
+	q.continued = true
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	return c.flushLocked([]byte("HTTP/1.1 100 Continue\r\n\r\n"), nil)

@@ -1,0 +1,183 @@
+package fleet
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Memory one instance counts for until it has been measured, and at least: what a
+// booted runtime of its language keeps to itself.
+const (
+	floorProvided = 8 << 20
+	floorPython   = 16 << 20
+	floorNode     = 24 << 20
+	floorOther    = 48 << 20
+)
+
+func floorOf(runtimeID string) int64 {
+	switch {
+	case strings.HasPrefix(runtimeID, "provided"):
+		return floorProvided
+	case strings.HasPrefix(runtimeID, "python"):
+		return floorPython
+	case strings.HasPrefix(runtimeID, "nodejs"):
+		return floorNode
+	}
+	return floorOther
+}
+
+// makeRoom says whether one more instance of a pool fits into the budget, after
+// having asked idle instances of others, least recently used first, to leave if it
+// doesn't; f.mu is held. What leaves makes room only when it has gone.
+func (f *Fleet) makeRoom(p *pool) bool {
+	over := f.used + p.typical - f.o.MemoryBytes
+	if over <= 0 {
+		return true
+	}
+	if f.used == 0 { // alone on the machine, whatever its size
+		return true
+	}
+	for over > f.leaving {
+		victim := f.longestIdle(p)
+		if victim == nil {
+			break
+		}
+		f.stop(victim)
+	}
+	return false
+}
+
+// longestIdle returns the idle instance of a pool other than p that was used least
+// recently, or nil; f.mu is held.
+func (f *Fleet) longestIdle(p *pool) *member {
+	var oldest *member
+	for _, other := range f.pools {
+		if other == p || len(other.idle) == 0 {
+			continue
+		}
+		if m := other.idle[0]; oldest == nil || m.idleSince.Before(oldest.idleSince) {
+			oldest = m
+		}
+	}
+	return oldest
+}
+
+const houseEvery = time.Second
+
+// keepHouse stops what has been idle for long or is too old, and measures the rest.
+func (f *Fleet) keepHouse() {
+	defer f.wg.Done()
+	tick := time.NewTicker(houseEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			f.sweep(time.Now())
+			f.measure()
+		case <-f.ctx.Done():
+			return
+		}
+	}
+}
+
+// sweep stops idle instances whose time is over, and forgets pools without any.
+func (f *Fleet) sweep(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.pools {
+		for i := 0; i < len(p.idle); {
+			m := p.idle[i]
+			if now.Sub(m.idleSince) < f.o.IdleTimeout && now.Before(m.expires) {
+				i++
+				continue
+			}
+			f.stop(m) // takes it out of idle
+		}
+		f.dropIfEmpty(p)
+	}
+}
+
+// measure reads what instances use. Those frozen since they were last measured can't
+// have changed and are left alone.
+func (f *Fleet) measure() {
+	type sample struct {
+		m     *member
+		bytes int64
+	}
+	f.mu.Lock()
+	var samples []sample
+	for _, p := range f.pools {
+		for m := range p.members {
+			if !m.stopping && !m.measuredFrozen() {
+				samples = append(samples, sample{m: m})
+			}
+		}
+	}
+	f.mu.Unlock()
+	for n := range samples {
+		samples[n].bytes = samples[n].m.inst.MemoryBytes()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	for _, s := range samples {
+		m := s.m
+		if m.stopping {
+			continue // leaving counts it with what it had
+		}
+		bytes := max(s.bytes, floorOf(m.pool.function.Runtime))
+		f.used += bytes - m.bytes
+		m.bytes, m.measured = bytes, now
+		m.pool.typical = bytes
+	}
+	f.feedHungry()
+}
+
+// measuredFrozen says whether m was measured after it had been frozen.
+func (m *member) measuredFrozen() bool {
+	return !m.idleSince.IsZero() && m.measured.Sub(m.idleSince) > 2*houseEvery
+}
+
+// defaultBudget is four fifths of the memory this process may use, as the kernel and
+// its cgroup tell; 4 GiB where they don't.
+func defaultBudget() int64 {
+	total := int64(0)
+	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
+		total = memTotal(b)
+	}
+	for _, file := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		b, err := os.ReadFile(file) //nolint:gosec // one of two constants
+		if err != nil {
+			continue
+		}
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 && (total == 0 || n < total) {
+			total = n
+		}
+	}
+	if total == 0 {
+		total = 5 << 30
+		if runtime.GOARCH == "386" || runtime.GOARCH == "arm" {
+			total = 1 << 30
+		}
+	}
+	return total / 5 * 4
+}
+
+func memTotal(meminfo []byte) int64 {
+	sc := bufio.NewScanner(bytes.NewReader(meminfo))
+	for sc.Scan() {
+		fields := strings.Fields(sc.Text())
+		if len(fields) >= 2 && fields[0] == "MemTotal:" {
+			kb, err := strconv.ParseInt(fields[1], 10, 64)
+			if err == nil {
+				return kb << 10
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,74 @@
+package instance
+
+import (
+	"errors"
+	"net"
+
+	"github.com/wick-run/wick/instance/runtimeapi"
+)
+
+// inside is what an instance serves into its sandbox: the Runtime API, Wick's own
+// API and DNS, at addresses only that sandbox can reach.
+type inside struct {
+	addresses reachable
+	closers   []func() error
+}
+
+// serveInside opens the sockets in i's sandbox and serves them.
+func (i *Instance) serveInside() error {
+	api := runtimeAPIAddress
+	i.inside.addresses = reachable{xray: xrayAddress}
+	if i.match.Runtime == "provided.al2" {
+		api = runtimeAPIAddressAL2
+		i.inside.addresses.xray = xrayAddressAL2
+	}
+	ln, err := i.box.Listen("tcp", api)
+	if err != nil {
+		return err
+	}
+	i.inside.addresses.runtimeAPI = ln.Addr().String()
+	i.serve(ln, func() { runtimeapi.Serve(ln, i, &i.conns) })
+
+	if h := i.host.ServeAPI; h != nil && i.host.InjectEndpoint {
+		ln, err := i.box.Listen("tcp", wickAPIAddress)
+		if err != nil {
+			return err
+		}
+		i.inside.addresses.wickAPI = ln.Addr().String()
+		i.serve(ln, func() { h(ln) })
+	}
+	if r := i.host.Resolver; r != nil {
+		pc, err := i.box.ListenPacket("udp", dnsAddress)
+		if err != nil {
+			return err
+		}
+		i.serve(pc, func() { r.ServePacket(pc) })
+		ln, err := i.box.Listen("tcp", dnsAddress)
+		if err != nil {
+			return err
+		}
+		i.serve(ln, func() { r.ServeListener(ln) })
+	}
+	return nil
+}
+
+// serve runs a server of a socket until the socket is closed.
+func (i *Instance) serve(socket interface{ Close() error }, run func()) {
+	i.inside.closers = append(i.inside.closers, socket.Close)
+	i.wg.Add(1)
+	go func() {
+		defer i.wg.Done()
+		run()
+	}()
+}
+
+// closeInside ends the servers; their goroutines are in i.wg.
+func (i *Instance) closeInside() error {
+	var errs []error
+	for _, c := range i.inside.closers {
+		if err := c(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

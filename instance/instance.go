@@ -1,0 +1,380 @@
+package instance
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/credentials"
+	"github.com/wick-run/wick/instance/runtimeapi"
+	"github.com/wick-run/wick/runtimes"
+	"github.com/wick-run/wick/sandbox"
+)
+
+// Limits of an instance. Source: Lambda quotas; developer guide, execution environment.
+const (
+	initLimit       = 10 * time.Second
+	maxProcesses    = 1024
+	milliCPUPer1769 = 1000 // a function of 1,769 MB has one CPU
+	initCPUMilli    = 2000 // init isn't slowed down to the function's share
+	credentialsLast = 12 * time.Hour
+	freezeAfter     = 100 * time.Millisecond
+	defaultTmpMB    = 512
+)
+
+// Code finds unpacked packages.
+type Code interface {
+	// Dir returns the host's folder with a package, unpacking it if need be.
+	Dir(ctx context.Context, sha256 string) (string, error)
+}
+
+// Resolver answers DNS queries that arrive on an instance's sockets, until they are closed.
+type Resolver interface {
+	ServePacket(net.PacketConn)
+	ServeListener(net.Listener)
+}
+
+// Host is what all instances of a server share.
+type Host struct {
+	Driver      sandbox.Driver
+	Runtimes    *runtimes.Set
+	Code        Code
+	Credentials *credentials.Issuer
+	Recorder    wick.Recorder
+	Log         *slog.Logger
+	// ServeAPI serves Wick's own API on a listener until that is closed.
+	ServeAPI func(net.Listener)
+	// InjectEndpoint puts AWS_ENDPOINT_URL, which leads there, into environments.
+	InjectEndpoint bool
+	Resolver       Resolver // nil where the sandbox has the host's network
+	Egress         bool
+}
+
+// Plan is how a function's instances are booted; functions of equal Key can take
+// each other's booted instances.
+type Plan struct {
+	Key   string
+	Match runtimes.Match
+	Stem  bool // the runtime's bootstrap is started before any function is known
+	TmpMB int
+}
+
+// Plan returns how to boot an instance for a function. InvalidParameter if no
+// interpreter of its language is on the machine.
+func (h *Host) Plan(f *wick.Function) (Plan, error) {
+	m, err := h.Runtimes.Match(f.Runtime, false)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Match: m, Stem: !h.Runtimes.NeedsOrdinary(m, f), TmpMB: max(f.EphemeralMB, defaultTmpMB)}
+	p.Key = fmt.Sprintf("%s/%t/%d", f.Runtime, p.Stem, p.TmpMB)
+	return p, nil
+}
+
+// Instance is one execution environment. Its methods can be called from several
+// goroutines, but Boot, Assign and Invoke follow one another.
+type Instance struct {
+	host     *Host
+	id       string
+	plan     Plan
+	match    runtimes.Match
+	released func(*Instance)
+	born     time.Time
+
+	box     sandbox.Sandbox
+	journal *journal
+	inside  inside
+	conns   runtimeapi.Conns
+	wg      sync.WaitGroup // watchers, servers, conversations
+
+	// iceMu makes freezing and thawing exclude each other; it is taken before mu.
+	iceMu  sync.Mutex
+	freeze *time.Timer
+
+	mu          sync.Mutex // guards what follows; never held across I/O
+	state       wick.InstanceState
+	generation  int  // rises whenever a runtime's process is started or given up
+	running     bool // a runtime's process of this generation is alive
+	waiters     []*runtimeapi.Conn
+	asked       *runtimeapi.Conn // a booted runtime's parked question for its function
+	function    *wick.Function
+	codeDir     string // the host's folder with its code
+	environ     map[string]string
+	assignment  []byte // the answer to that question
+	starting    chan *fault
+	call        *call
+	invocations int64
+	initTook    time.Duration // of a successful init, reported with the first event
+
+	stop    sync.Once
+	stopped chan struct{}
+	stopErr error
+}
+
+// Boot makes an instance of a language: its sandbox and, where the plan says so, its
+// bootstrap, which goes on starting when Boot returns. released is called whenever
+// the instance has finished an event and can take another, from a goroutine of the
+// instance's own: it must not call Stop. An error leaves nothing behind.
+func (h *Host) Boot(ctx context.Context, p Plan, released func(*Instance)) (*Instance, error) {
+	i := &Instance{
+		host: h, id: newID(), plan: p, match: p.Match, released: released, born: time.Now(),
+		state: wick.InstanceBooting, stopped: make(chan struct{}),
+	}
+	i.freeze = time.AfterFunc(time.Hour, i.freezeIfIdle)
+	i.freeze.Stop()
+	mounts := make([]sandbox.Mount, len(p.Match.Mounts))
+	for n, m := range p.Match.Mounts {
+		mounts[n] = sandbox.Mount{Source: m.Source, Target: m.Target}
+	}
+	box, err := h.Driver.Create(ctx, sandbox.Spec{
+		ID: i.id[:16], Hostname: "169.254.100.1", Mounts: mounts,
+		Slots: []string{"/var/task", "/opt"}, TmpMB: p.TmpMB,
+		Limits: sandbox.Limits{Processes: maxProcesses}, Egress: h.Egress,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making a sandbox: %w", err)
+	}
+	i.box = box
+	if i.journal, err = newJournal(h.Recorder, time.Now); err == nil {
+		if err = i.serveInside(); err == nil && p.Stem {
+			err = i.startRuntime()
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("booting an instance of %s: %w", p.Match.Runtime, err), i.Stop())
+	}
+	if !p.Stem { // nothing to wait for until there is a function
+		i.mu.Lock()
+		i.moveLocked(wick.InstanceBooted)
+		i.mu.Unlock()
+	}
+	return i, nil
+}
+
+func newID() string {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil { // it never fails on the systems we run on
+		panic(err)
+	}
+	return hex.EncodeToString(b[:])
+}
+
+// Assign makes the instance f's: its code, limits and environment, then its init. A
+// function whose init fails is no error: the init is tried again with the first
+// event, as Lambda does. An error means the instance is of no use; the caller stops it.
+func (i *Instance) Assign(ctx context.Context, f *wick.Function) error {
+	dir, err := i.host.Code.Dir(ctx, f.Code.SHA256)
+	if err != nil {
+		return fmt.Errorf("unpacking the code of %s: %w", f.Name, err)
+	}
+	if err := i.box.Attach(sandbox.Mount{Source: dir, Target: "/var/task"}); err != nil {
+		return fmt.Errorf("attaching the code of %s: %w", f.Name, err)
+	}
+	limits := sandbox.Limits{
+		MemoryBytes: int64(f.MemoryMB) << 20, Processes: maxProcesses,
+		CPUMilli: max(initCPUMilli, cpuMilli(f.MemoryMB)),
+	}
+	if err := i.box.Limit(limits); err != nil {
+		return fmt.Errorf("limiting %s: %w", f.Name, err)
+	}
+	if err := i.box.ResetPeak(); err != nil {
+		return fmt.Errorf("measuring the memory of %s: %w", f.Name, err)
+	}
+	src := i.sourceOf(f, time.Now())
+	creds, err := i.host.Credentials.For(f, credentialsLast)
+	if err != nil {
+		return fmt.Errorf("making credentials for %s: %w", f.Name, err)
+	}
+	env := environment(i.host.Runtimes.Environment(i.match, f), src, i.inside.addresses, creds)
+	i.mapPaths(env, f)
+	doc, err := json.Marshal(struct {
+		Env map[string]string `json:"env"`
+	}{env})
+	if err != nil {
+		return err
+	}
+	i.mu.Lock()
+	i.function, i.codeDir, i.environ, i.assignment = f, dir, env, doc
+	err = i.moveLocked(wick.InstanceInit)
+	i.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	i.journal.assign(src)
+
+	failed, took := i.initialise(wick.PhaseInit, initLimit)
+	limits.CPUMilli = cpuMilli(f.MemoryMB)
+	if err := i.box.Limit(limits); err != nil {
+		return fmt.Errorf("limiting %s: %w", f.Name, err)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if failed != nil {
+		return i.moveLocked(wick.InstanceReset)
+	}
+	i.initTook = took
+	return i.moveLocked(wick.InstanceIdle)
+}
+
+func cpuMilli(memoryMB int) int { return max(memoryMB*milliCPUPer1769/1769, 1) }
+
+// sourceOf names the instance's log stream. Source: Lambda developer guide, log
+// streams, as recorded; with a group of the user's own the function's name is in it.
+func (i *Instance) sourceOf(f *wick.Function, at time.Time) *wick.Source {
+	name := ""
+	group := f.Logging.Group
+	if group == "" {
+		group = "/aws/lambda/" + f.Name
+	}
+	if group != "/aws/lambda/"+f.Name {
+		name = f.Name
+	}
+	return &wick.Source{
+		InstanceID: i.id, Function: f, LogGroup: group,
+		LogStream: at.UTC().Format("2006/01/02/") + name + "[" + f.Version + "]" + i.id,
+	}
+}
+
+// mapPaths rewrites, where the sandbox has no walls, the folders a runtime is told of.
+func (i *Instance) mapPaths(env map[string]string, f *wick.Function) {
+	if i.box.Path("/var/task") == "/var/task" {
+		return
+	}
+	for k, v := range env {
+		if _, own := f.Environment[k]; !own {
+			env[k] = rewritePaths(v, i.box.Path)
+		}
+	}
+}
+
+// rewritePaths maps each folder in a list separated by colons that has a place of
+// its own where there are no walls.
+func rewritePaths(v string, path func(string) string) string {
+	parts := strings.Split(v, ":")
+	for n, p := range parts {
+		if strings.HasPrefix(p, "/var/") || strings.HasPrefix(p, "/opt") {
+			parts[n] = path(p)
+		}
+	}
+	return strings.Join(parts, ":")
+}
+
+// moveLocked changes the state; i.mu is held.
+func (i *Instance) moveLocked(to wick.InstanceState) error {
+	next, err := move(i.state, to)
+	i.state = next
+	return err
+}
+
+// ID returns the instance's 32 hex digits.
+func (i *Instance) ID() string { return i.id }
+
+// Born returns when the instance was booted.
+func (i *Instance) Born() time.Time { return i.born }
+
+// State returns where it is in its life.
+func (i *Instance) State() wick.InstanceState {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.state
+}
+
+// MemoryBytes returns what its processes use now; 0 when that can't be read.
+func (i *Instance) MemoryBytes() int64 {
+	u, err := i.box.Usage()
+	if err != nil { // being stopped
+		return 0
+	}
+	return u.MemoryBytes
+}
+
+// Status returns what an operator sees of it.
+func (i *Instance) Status(now time.Time) wick.InstanceStatus {
+	memory := i.MemoryBytes()
+	src := i.journal.source()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	s := wick.InstanceStatus{
+		ID: i.id, Runtime: i.match.Runtime, State: i.state, Age: now.Sub(i.born),
+		MemoryBytes: memory, Invocations: i.invocations,
+	}
+	if src != nil {
+		s.Function, s.Version, s.LogStream = src.Function.Name, src.Function.Version, src.LogStream
+	}
+	if i.call != nil {
+		s.RequestID = i.call.inv.RequestID
+	}
+	return s
+}
+
+// freezeIfIdle stops an idle instance's processes from running until its next event.
+func (i *Instance) freezeIfIdle() {
+	i.iceMu.Lock()
+	defer i.iceMu.Unlock()
+	i.mu.Lock()
+	if i.state != wick.InstanceIdle {
+		i.mu.Unlock()
+		return
+	}
+	err := i.moveLocked(wick.InstanceFrozen)
+	i.mu.Unlock()
+	if err == nil {
+		err = i.box.Freeze()
+	}
+	if err != nil {
+		i.host.Log.Warn("an idle instance can't be frozen", "instance", i.id, "error", err)
+	}
+}
+
+func (i *Instance) thaw() error {
+	i.iceMu.Lock()
+	defer i.iceMu.Unlock()
+	return i.box.Thaw()
+}
+
+// Stop ends the instance in whatever state it is, an event it works on included, and
+// returns when nothing is left of it. It can be called twice.
+func (i *Instance) Stop() error {
+	i.stop.Do(func() {
+		defer close(i.stopped)
+		i.freeze.Stop()
+		i.mu.Lock()
+		// Stopping is legal from every state but the last two, and they are only
+		// reached here.
+		_ = i.moveLocked(wick.InstanceStopping)
+		i.generation++
+		c, starting := i.call, i.starting
+		i.call, i.starting = nil, nil
+		i.mu.Unlock()
+
+		i.iceMu.Lock() // a freeze under way ends first
+		errs := []error{i.box.Close(), i.closeInside()}
+		i.iceMu.Unlock()
+		i.conns.Close()
+		i.wg.Wait()
+		if starting != nil {
+			starting <- stoppedFault
+		}
+		if c != nil {
+			c.abandon()
+		}
+		if i.journal != nil {
+			i.journal.close()
+		}
+		i.stopErr = errors.Join(errs...)
+		i.mu.Lock()
+		_ = i.moveLocked(wick.InstanceStopped)
+		i.mu.Unlock()
+	})
+	<-i.stopped
+	return i.stopErr
+}

@@ -1,0 +1,304 @@
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/instance/runtimeapi"
+)
+
+// Invocation is one event for a function.
+type Invocation struct {
+	RequestID     string
+	InvokedARN    string
+	Trace         string
+	ClientContext string // JSON, or ""
+	Payload       []byte
+	Tail          bool // the answer shall carry the last 4 KB of the log
+}
+
+// Answer is what came of it. A function that failed has answered too.
+type Answer struct {
+	Payload []byte // the response, or the error object
+	Failed  bool
+	LogTail []byte
+}
+
+// call is an event being worked on. Its fields are guarded by Instance.mu, but for
+// those that are set before it is there for others to see.
+type call struct {
+	inv     *Invocation
+	first   bool
+	began   time.Time
+	timeout time.Duration
+	timer   *time.Timer
+
+	undelivered bool // no poll was there to take it; the next one does
+	responded   bool
+	ending      bool // someone has taken on to end it
+	status      wick.Status
+	errorType   string
+	produced    int64
+	respondedAt time.Time
+
+	answer chan *Answer // gets one value, nil if the instance was stopped
+	done   chan struct{}
+	tail   []byte // set before done is closed
+}
+
+// abandon ends the call of an instance that was stopped; whoever took it off
+// Instance.call may, once.
+func (c *call) abandon() {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	select {
+	case c.answer <- nil:
+	default: // it had its answer
+	}
+	close(c.done)
+}
+
+// ErrNotDelivered means that the function hasn't seen the event: another instance can
+// be given it. This one is of no more use.
+var ErrNotDelivered = errors.New("the instance could not take the event")
+
+// Invoke hands an event to the runtime and returns its answer as soon as that is
+// there; the instance goes on being busy until the runtime asks for more, and says
+// so by Boot's released. The instance must be idle, frozen or reset: else, or when it
+// can't be resumed, ErrNotDelivered. Unavailable if it is stopped meanwhile.
+func (i *Instance) Invoke(inv *Invocation) (*Answer, error) {
+	c := &call{inv: inv, answer: make(chan *Answer, 1), done: make(chan struct{})}
+	i.mu.Lock()
+	from := i.state
+	if err := i.moveLocked(wick.InstanceBusy); err != nil {
+		i.mu.Unlock()
+		return nil, fmt.Errorf("%w: %w", ErrNotDelivered, err)
+	}
+	c.first = i.invocations == 0
+	c.timeout = i.function.Timeout()
+	i.invocations++
+	i.call = c
+	i.mu.Unlock()
+
+	i.freeze.Stop()
+	if from == wick.InstanceFrozen {
+		if err := i.thaw(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNotDelivered, err)
+		}
+	}
+	i.journal.begin(inv.RequestID, inv.Tail)
+	c.began = time.Now()
+	var failed *fault
+	if from == wick.InstanceReset {
+		failed, _ = i.initialise(wick.PhaseInvoke, c.timeout)
+	}
+	i.journal.state(time.Now(), wick.InvokeStart{
+		RequestID: inv.RequestID, Version: i.function.Version, Trace: inv.Trace,
+	})
+	if failed != nil {
+		i.mu.Lock()
+		c.ending = true
+		i.mu.Unlock()
+		i.finish(c, failed)
+		return i.result(c)
+	}
+	i.mu.Lock()
+	if i.call == c { // else it was stopped, and abandoned
+		c.timer = time.AfterFunc(c.timeout-time.Since(c.began), func() { i.timedOut(c) })
+	}
+	i.mu.Unlock()
+	i.deliver(c)
+	return i.result(c)
+}
+
+// deliver answers a parked poll with the event; without one, the next poll takes it.
+func (i *Instance) deliver(c *call) {
+	event := runtimeapi.Event{
+		RequestID: c.inv.RequestID, DeadlineMs: c.began.Add(c.timeout).UnixMilli(),
+		InvokedARN: c.inv.InvokedARN, Trace: c.inv.Trace, ClientContext: c.inv.ClientContext,
+		Payload: c.inv.Payload,
+	}
+	for {
+		i.mu.Lock()
+		if c.ending || i.call != c {
+			i.mu.Unlock()
+			return
+		}
+		if len(i.waiters) == 0 {
+			c.undelivered = true
+			i.mu.Unlock()
+			return
+		}
+		conn := i.waiters[0]
+		i.waiters = i.waiters[1:]
+		c.undelivered = false
+		i.mu.Unlock()
+		if conn.SendEvent(&event) == nil {
+			return
+		} // that poll's client has gone; perhaps another is waiting
+	}
+}
+
+// result waits for a call's answer.
+func (i *Instance) result(c *call) (*Answer, error) {
+	if c.inv.Tail { // the tail is there only when all is over
+		<-c.done
+	}
+	a := <-c.answer
+	if a == nil {
+		return nil, wick.Errorf(wick.Unavailable, "The service is shutting down.")
+	}
+	if c.inv.Tail {
+		a.LogTail = c.tail
+	}
+	return a, nil
+}
+
+// Respond implements runtimeapi.Runtime.
+func (i *Instance) Respond(requestID string, r runtimeapi.Response) *runtimeapi.Refusal {
+	a := &Answer{Payload: r.Body}
+	status, errorType := wick.StatusSuccess, ""
+	switch {
+	case r.TooLarge:
+		a.Payload, a.Failed = tooLargeObject(), true
+		status, errorType = wick.StatusError, errTypeResponseSize
+	case r.ErrorType != "":
+		a.Payload, a.Failed = r.ErrorBody, true
+		status, errorType = wick.StatusError, r.ErrorType
+	}
+	return i.answer(requestID, "InvocationResponse", a, status, errorType, int64(len(r.Body)))
+}
+
+// Fail implements runtimeapi.Runtime.
+func (i *Instance) Fail(requestID string, f runtimeapi.Failure) *runtimeapi.Refusal {
+	a := &Answer{Payload: f.Body, Failed: true}
+	if f.TooLarge {
+		a.Payload = tooLargeObject()
+	} else if len(f.Body) == 0 {
+		a.Payload = errorObject(f.Type, "")
+	}
+	return i.answer(requestID, "InvocationErrorResponse", a, wick.StatusError, f.Type, int64(len(f.Body)))
+}
+
+func (i *Instance) answer(requestID, to string, a *Answer, status wick.Status, errorType string, produced int64) *runtimeapi.Refusal {
+	now := time.Now()
+	i.mu.Lock()
+	c := i.call
+	if c == nil || c.inv.RequestID != requestID {
+		i.mu.Unlock()
+		return runtimeapi.InvalidRequestID
+	}
+	if c.responded || c.ending {
+		i.mu.Unlock()
+		return runtimeapi.InvalidTransition("ResponseSent", to)
+	}
+	c.responded, c.respondedAt = true, now
+	c.status, c.errorType, c.produced = status, errorType, produced
+	i.mu.Unlock()
+	c.answer <- a
+	return nil
+}
+
+// complete ends a call whose runtime has asked for the next event.
+func (i *Instance) complete(c *call) { i.finish(c, nil) }
+
+// timedOut ends a call that has used up its time.
+func (i *Instance) timedOut(c *call) { i.end(c, timeoutFault(c.timeout)) }
+
+// end ends a call by force: the runtime is gone, or has to go.
+func (i *Instance) end(c *call, f *fault) {
+	i.mu.Lock()
+	if c.ending || i.call != c {
+		i.mu.Unlock()
+		return
+	}
+	c.ending = true
+	i.mu.Unlock()
+	i.kill()
+	i.finish(c, f)
+}
+
+// finish states what came of a call and makes the instance free for the next; failed
+// is nil when the runtime brought it to its end by itself. The caller has set
+// c.ending, so there is one.
+func (i *Instance) finish(c *call, failed *fault) {
+	i.mu.Lock()
+	timer := c.timer
+	i.mu.Unlock()
+	if timer != nil {
+		timer.Stop()
+	}
+	now := time.Now()
+	report := i.reportOf(c, now)
+	if failed != nil {
+		report.Status, report.ErrorType = failed.status, failed.errorType
+		if failed.status == wick.StatusTimeout {
+			report.Duration = min(report.Duration, c.timeout)
+			report.ErrorType = ""
+		}
+	}
+	report.Billed = billed(report.Init + report.Duration)
+	done := wick.RuntimeDone{
+		RequestID: c.inv.RequestID, Status: report.Status, ErrorType: report.ErrorType,
+		Duration: report.Duration, ProducedBytes: c.produced,
+	}
+	if c.responded {
+		done.Latency = c.respondedAt.Sub(c.began)
+		done.Overhead = now.Sub(c.respondedAt)
+	}
+	next := wick.InstanceIdle
+	if failed == nil {
+		c.tail = i.journal.finish(now, done, report)
+	} else {
+		next = wick.InstanceReset
+		events := []wick.Event{done, report}
+		if text := failed.logText(now, c.inv.RequestID); text != "" {
+			events = append([]wick.Event{wick.Fault{RequestID: c.inv.RequestID, Text: text}}, events...)
+		}
+		c.tail = i.journal.finish(now, events...)
+	}
+	i.mu.Lock()
+	if i.call != c { // the instance is being stopped, and abandons it
+		i.mu.Unlock()
+		return
+	}
+	i.call = nil
+	err := i.moveLocked(next)
+	i.mu.Unlock()
+	if failed != nil && !c.responded {
+		c.answer <- &Answer{Payload: failed.object(c.inv.RequestID), Failed: true}
+	}
+	close(c.done)
+	if err != nil {
+		return // stopping
+	}
+	if next == wick.InstanceIdle {
+		i.freeze.Reset(freezeAfter)
+	}
+	i.released(i)
+}
+
+// reportOf measures a call that is over.
+func (i *Instance) reportOf(c *call, now time.Time) wick.Report {
+	r := wick.Report{
+		RequestID: c.inv.RequestID, Status: c.status, ErrorType: c.errorType,
+		Duration: now.Sub(c.began), MemoryMB: i.function.MemoryMB, Trace: c.inv.Trace,
+	}
+	if u, err := i.box.Usage(); err == nil {
+		r.MaxMemoryMB = min(int(u.PeakMemoryBytes>>20)+1, r.MemoryMB)
+	} else {
+		i.host.Log.Warn("the memory of an instance can't be read", "instance", i.id, "error", err)
+	}
+	if c.first {
+		r.Init = i.initTook
+	}
+	return r
+}
+
+// billed rounds a duration up to whole milliseconds. Source: Lambda pricing, REPORT lines.
+func billed(d time.Duration) time.Duration {
+	return (d + time.Millisecond - 1).Truncate(time.Millisecond)
+}

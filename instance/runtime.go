@@ -1,0 +1,319 @@
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/instance/runtimeapi"
+	"github.com/wick-run/wick/runtimes"
+	"github.com/wick-run/wick/sandbox"
+)
+
+// settleTime bounds how long a dead runtime's connections may take to be read to
+// their end; they hold what it wrote just before.
+const settleTime = time.Second
+
+// stoppedFault ends an init whose instance is being stopped.
+var stoppedFault = &fault{status: wick.StatusFailure, errorType: errTypeUnknown, message: "the instance was stopped"}
+
+// initialise brings the runtime to its first poll, starting it if it isn't running.
+// It returns how that failed, if it did, and how long it took. Nothing of a failed
+// runtime runs on.
+func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fault, took time.Duration) {
+	began := time.Now()
+	i.journal.state(began, wick.InitStart{
+		Phase: phase, InitializationType: initializationOnDemand,
+		RuntimeVersion: i.match.RuntimeVersion, RuntimeVersionARN: i.runtimeVersionARN(),
+	})
+	starting := make(chan *fault, 1)
+	i.mu.Lock()
+	i.starting = starting
+	running := i.running
+	asked := i.asked
+	i.asked = nil
+	assignment := i.assignment
+	if i.state == wick.InstanceStopping || i.state == wick.InstanceStopped {
+		i.starting = nil
+		starting <- stoppedFault
+		running = true
+	}
+	i.mu.Unlock()
+
+	switch {
+	case asked != nil:
+		if err := asked.SendAssignment(assignment); err != nil {
+			i.host.Log.Debug("a booted runtime was gone when assigned", "instance", i.id, "error", err)
+		} // its exit is seen by its watcher
+	case !running:
+		if err := i.startRuntime(); err != nil {
+			var f *startError
+			if !errors.As(err, &f) {
+				f = &startError{startFault(i.match.Runtime, err)}
+			}
+			i.signalStart(f.fault)
+		}
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case failed = <-starting:
+	case <-timer.C:
+		i.mu.Lock()
+		i.starting = nil
+		i.mu.Unlock()
+		select {
+		case failed = <-starting: // it was ready in the same moment
+		default:
+			failed = timeoutFault(limit)
+		}
+	}
+	took = time.Since(began)
+	if failed != nil {
+		i.kill()
+	}
+	done := wick.InitDone{Phase: phase, Status: wick.StatusSuccess, Duration: took}
+	if failed != nil {
+		done.Status = failed.status
+		if failed.status == wick.StatusTimeout {
+			done.Duration = min(took, limit)
+		} else {
+			done.Status, done.ErrorType = wick.StatusError, failed.errorType
+		}
+	}
+	i.journal.state(time.Now(), done)
+	return failed, took
+}
+
+// signalStart ends the init under way, if there is one.
+func (i *Instance) signalStart(f *fault) {
+	i.mu.Lock()
+	starting := i.starting
+	i.starting = nil
+	i.mu.Unlock()
+	if starting != nil {
+		starting <- f // one place, and whoever took the channel fills it
+	}
+}
+
+// startError is a failure to start that is the function's, not the machine's.
+type startError struct{ fault *fault }
+
+func (e *startError) Error() string { return e.fault.message }
+
+// startRuntime starts the runtime's process: a stem's bootstrap, which asks for its
+// function over a socket it inherits, or the function's own program.
+func (i *Instance) startRuntime() error {
+	i.mu.Lock()
+	i.generation++
+	generation := i.generation
+	function, environ := i.function, i.environ
+	i.mu.Unlock()
+
+	var cmd runtimes.Command
+	var files []*os.File
+	if i.plan.Stem {
+		cmd = i.host.Runtimes.Stem(i.match)
+		ours, theirs, err := socketPair()
+		if err != nil {
+			return err
+		}
+		defer theirs.Close() //nolint:errcheck // the process has its own copy
+		files = []*os.File{theirs}
+		i.conns.Go(ours, i, true)
+	} else {
+		var err error
+		if cmd, err = i.ordinaryCommand(function, environ); err != nil {
+			return err
+		}
+	}
+	p, err := i.box.Start(sandbox.Command{
+		Path: i.box.Path(cmd.Path), Args: cmd.Args, Env: cmd.Env, Dir: i.box.Path(cmd.Dir),
+		Stdout: i.journal.w, Stderr: i.journal.w, Files: files,
+	})
+	if err != nil {
+		var errno syscall.Errno
+		if !i.plan.Stem && errors.As(err, &errno) {
+			return &startError{startFault(cmd.Path, err)}
+		}
+		return err
+	}
+	i.mu.Lock()
+	i.running = i.generation == generation
+	stale := !i.running
+	if !stale {
+		i.wg.Add(1)
+	}
+	i.mu.Unlock()
+	if stale { // stopped meanwhile: the sandbox is going, and the process with it
+		return nil
+	}
+	go i.watch(generation, p)
+	return nil
+}
+
+// ordinaryCommand is the command of a function that isn't started from a stem.
+func (i *Instance) ordinaryCommand(f *wick.Function, environ map[string]string) (runtimes.Command, error) {
+	cmd, err := i.host.Runtimes.Ordinary(i.match, f)
+	if err != nil {
+		return cmd, err
+	}
+	if i.match.Language == runtimes.Provided {
+		path, ok := runtimes.FindBootstrap(i.codeDir, "")
+		if !ok {
+			return cmd, &startError{noBootstrapFault([]string{"/var/task/bootstrap", "/opt/bootstrap"})}
+		}
+		cmd.Path, cmd.Args = path, []string{path}
+	}
+	env := make([]string, 0, len(environ)+len(cmd.Env))
+	for k, v := range environ {
+		env = append(env, k+"="+v)
+	}
+	slices.Sort(env)
+	cmd.Env = append(env, cmd.Env...)
+	return cmd, nil
+}
+
+func socketPair() (ours net.Conn, theirs *os.File, err error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	f := os.NewFile(uintptr(fds[0]), "runtime")
+	theirs = os.NewFile(uintptr(fds[1]), "runtime")
+	ours, err = net.FileConn(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, nil, errors.Join(err, theirs.Close())
+	}
+	return ours, theirs, nil
+}
+
+// watch waits for the end of a runtime's process and ends what it leaves unfinished.
+func (i *Instance) watch(generation int, p sandbox.Process) {
+	defer i.wg.Done()
+	<-p.Done()
+	i.mu.Lock()
+	if generation != i.generation { // it was killed, or the instance is stopping
+		i.mu.Unlock()
+		return
+	}
+	i.generation++
+	i.mu.Unlock()
+	// Only then is it sure that what the runtime posted with its last breath is in.
+	i.kill()
+
+	f := exitFault(p.Exit())
+	i.mu.Lock()
+	starting, c := i.starting, i.call
+	i.starting = nil
+	if starting == nil && c == nil && (i.state == wick.InstanceIdle || i.state == wick.InstanceFrozen) {
+		_ = i.moveLocked(wick.InstanceReset) // legal from both
+	}
+	booting := i.state == wick.InstanceBooting || i.state == wick.InstanceBooted
+	i.mu.Unlock()
+	switch {
+	case starting != nil:
+		starting <- f
+	case c != nil:
+		i.end(c, f)
+	case booting:
+		i.host.Log.Error("a runtime ended before it had a function: "+f.message,
+			"runtime", i.match.Runtime, "printed", i.journal.printedEarly())
+	}
+}
+
+// kill ends all processes of the instance and its conversations with them.
+func (i *Instance) kill() {
+	i.mu.Lock()
+	i.generation++
+	stopping := i.state == wick.InstanceStopping || i.state == wick.InstanceStopped
+	i.mu.Unlock()
+	if stopping { // Stop ends them
+		return
+	}
+	if err := i.box.KillAll(); err != nil {
+		i.host.Log.Error("processes of an instance could not be ended", "instance", i.id, "error", err)
+	}
+	i.conns.Settle(settleTime)
+	i.mu.Lock()
+	i.running, i.waiters, i.asked = false, nil, nil
+	i.mu.Unlock()
+}
+
+// Next implements runtimeapi.Runtime: the runtime is ready for an event.
+func (i *Instance) Next(conn *runtimeapi.Conn) {
+	i.mu.Lock()
+	i.waiters = append(i.waiters, conn)
+	if starting := i.starting; starting != nil {
+		i.starting = nil
+		i.mu.Unlock()
+		starting <- nil
+		return
+	}
+	c := i.call
+	switch {
+	case c == nil || c.ending:
+		i.mu.Unlock()
+	case c.responded:
+		c.ending = true
+		i.mu.Unlock()
+		i.complete(c)
+	case c.undelivered:
+		i.mu.Unlock()
+		i.deliver(c)
+	default: // a poll in the middle of an event waits for the next one
+		i.mu.Unlock()
+	}
+}
+
+// Assign implements runtimeapi.Runtime: a bootstrap asks which function it serves.
+func (i *Instance) Assign(conn *runtimeapi.Conn) {
+	i.mu.Lock()
+	doc := i.assignment
+	if doc == nil {
+		i.asked = conn
+		if i.state == wick.InstanceBooting {
+			_ = i.moveLocked(wick.InstanceBooted) // legal from booting
+		}
+	}
+	i.mu.Unlock()
+	if doc != nil {
+		if err := conn.SendAssignment(doc); err != nil {
+			i.host.Log.Debug("a booted runtime was gone when assigned", "instance", i.id, "error", err)
+		}
+	}
+}
+
+// FailInit implements runtimeapi.Runtime.
+func (i *Instance) FailInit(f runtimeapi.Failure) *runtimeapi.Refusal {
+	i.mu.Lock()
+	starting := i.starting
+	i.starting = nil
+	i.mu.Unlock()
+	if starting == nil {
+		return runtimeapi.InvalidTransition(string(i.State()), "InitError")
+	}
+	starting <- &fault{status: wick.StatusError, errorType: f.Type, body: f.Body, message: f.Type}
+	return nil
+}
+
+// Gone implements runtimeapi.Runtime.
+func (i *Instance) Gone(conn *runtimeapi.Conn) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.waiters = slices.DeleteFunc(i.waiters, func(w *runtimeapi.Conn) bool { return w == conn })
+	if i.asked == conn {
+		i.asked = nil
+	}
+}
+
+// runtimeVersionARN names what really runs, in AWS's form.
+// Source: Telemetry API, platform.initStart.
+func (i *Instance) runtimeVersionARN() string {
+	return fmt.Sprintf("arn:%s:lambda:%s::runtime:%s", wick.Partition(i.function.Region), i.function.Region, i.match.VersionHash())
+}
