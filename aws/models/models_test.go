@@ -1,0 +1,9 @@
+package models
+
+import "testing"
+
+func BenchmarkLoadLambda(b *testing.B) {
+	for b.Loop() {
+		applyLambdaRecordings(load(lambdaTable))
+	}
+}

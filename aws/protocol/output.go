@@ -1,0 +1,146 @@
+package protocol
+
+import (
+	"io"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wick-run/wick/aws/models"
+)
+
+// outputPlan writes answers of one operation from its SDK struct.
+type outputPlan struct {
+	op       *operation
+	codec    *codec // nil when the operation answers nothing
+	head     []field
+	payload  *field
+	document bool
+}
+
+func newOutputPlan(op *operation, t reflect.Type) *outputPlan {
+	p := &outputPlan{op: op}
+	if op.Output == nil {
+		return p
+	}
+	cs := codecs{rules: &op.service.rules, made: map[codecKey]*codec{}}
+	p.codec = cs.of(op.Output, t)
+	for i := range p.codec.fields {
+		f := &p.codec.fields[i]
+		switch {
+		case f.member.Location != models.Body:
+			p.head = append(p.head, *f)
+		case f.member == op.Output.Payload:
+			p.payload = f
+		}
+	}
+	p.document = p.payload == nil
+	return p
+}
+
+// write sends the answer; its error is the connection's.
+func (p *outputPlan) write(w http.ResponseWriter, v reflect.Value) error {
+	h := w.Header()
+	status := p.op.Status
+	for i := range p.head {
+		f := &p.head[i]
+		value := v.Field(f.index)
+		switch f.member.Location {
+		case models.StatusCode:
+			if n := reflect.Indirect(value); n.IsValid() && n.Int() != 0 {
+				status = int(n.Int())
+			}
+		case models.Header:
+			if !f.absent(value) {
+				h.Set(f.member.WireName, headerText(f, value))
+			}
+		case models.PrefixHeads:
+			for _, k := range value.MapKeys() {
+				h.Set(f.member.WireName+k.String(), value.MapIndex(k).String())
+			}
+		}
+	}
+	switch {
+	case p.codec == nil, status == http.StatusNoContent, status == http.StatusNotModified:
+		if status != http.StatusNoContent && status != http.StatusNotModified {
+			h.Set("Content-Length", "0")
+		}
+		w.WriteHeader(status)
+		return nil
+	case p.document:
+		return send(w, status, appendStruct(make([]byte, 0, 1024), p.codec, v))
+	}
+	return p.writePayload(w, status, v.Field(p.payload.index))
+}
+
+func (p *outputPlan) writePayload(w http.ResponseWriter, status int, v reflect.Value) error {
+	c := p.payload.codec
+	if p.payload.absent(v) {
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(status)
+		return nil
+	}
+	switch c.kind {
+	case kindStruct:
+		return send(w, status, appendValue(nil, c, v, p.payload.member))
+	case kindReader:
+		body, _ := v.Interface().(io.Reader) //nolint:errcheck // bound to a reader type
+		if closer, ok := body.(io.Closer); ok {
+			defer closer.Close() //nolint:errcheck // read to its end or abandoned
+		}
+		setDefault(w.Header(), "Content-Type", "application/octet-stream")
+		w.WriteHeader(status)
+		_, err := io.Copy(w, body)
+		return err
+	case kindBlob:
+		setDefault(w.Header(), "Content-Type", "application/octet-stream")
+		return sendAs(w, status, v.Bytes())
+	}
+	setDefault(w.Header(), "Content-Type", "text/plain")
+	return sendAs(w, status, []byte(reflect.Indirect(v).String()))
+}
+
+func setDefault(h http.Header, name, value string) {
+	if h.Get(name) == "" {
+		h.Set(name, value)
+	}
+}
+
+func send(w http.ResponseWriter, status int, body []byte) error {
+	w.Header().Set("Content-Type", "application/json")
+	return sendAs(w, status, body)
+}
+
+func sendAs(w http.ResponseWriter, status int, body []byte) error {
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, err := w.Write(body)
+	return err
+}
+
+// headerText renders a value for a header.
+func headerText(f *field, v reflect.Value) string {
+	if f.codec.pointer {
+		v = v.Elem()
+	}
+	switch f.codec.kind {
+	case kindBool:
+		return strconv.FormatBool(v.Bool())
+	case kindInt:
+		return strconv.FormatInt(v.Int(), 10)
+	case kindFloat:
+		return strconv.FormatFloat(v.Float(), 'f', -1, 64)
+	case kindTime:
+		t, _ := v.Interface().(time.Time) //nolint:errcheck // bound to that type
+		return string(appendTimestamp(nil, t, timestampFormat(f.member), false))
+	case kindList:
+		parts := make([]string, v.Len())
+		for i := range parts {
+			parts[i] = v.Index(i).String()
+		}
+		return strings.Join(parts, ",")
+	}
+	return v.String()
+}
