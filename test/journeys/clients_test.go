@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// unsetAWS removes what could lead a client elsewhere, or to other credentials.
+// clientEnv is the environment of a client that can find nothing but s.
 func clientEnv(s *server) []string {
 	return append(os.Environ(),
 		"AWS_ENDPOINT_URL="+s.URL, "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
