@@ -1,0 +1,51 @@
+// What a handler is told about its invocation.
+// Source: Lambda developer guide, Node.js context object.
+
+const ENVIRONMENT = {
+  functionName: "AWS_LAMBDA_FUNCTION_NAME",
+  functionVersion: "AWS_LAMBDA_FUNCTION_VERSION",
+  memoryLimitInMB: "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+  logGroupName: "AWS_LAMBDA_LOG_GROUP_NAME",
+  logStreamName: "AWS_LAMBDA_LOG_STREAM_NAME",
+};
+
+// environmentFields are the context's members that never change.
+export function environmentFields() {
+  return Object.fromEntries(Object.entries(ENVIRONMENT).map(([key, name]) => [key, process.env[name]]));
+}
+
+// invocationFields are those that come with each event.
+export function invocationFields(headers) {
+  const deadline = Number(headers["lambda-runtime-deadline-ms"]);
+  return {
+    clientContext: parse(headers["lambda-runtime-client-context"], "ClientContext"),
+    identity: parse(headers["lambda-runtime-cognito-identity"], "CognitoIdentity"),
+    invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
+    awsRequestId: headers["lambda-runtime-aws-request-id"],
+    tenantId: headers["lambda-runtime-aws-tenant-id"],
+    getRemainingTimeInMillis() {
+      return deadline - Date.now();
+    },
+  };
+}
+
+// exportTrace puts the trace ID where the X-Ray SDK looks for it.
+export function exportTrace(headers) {
+  const trace = headers["lambda-runtime-trace-id"];
+  if (trace) {
+    process.env._X_AMZN_TRACE_ID = trace;
+  } else {
+    delete process.env._X_AMZN_TRACE_ID;
+  }
+}
+
+function parse(text, name) {
+  if (!text) {
+    return undefined;
+  }
+  try {
+    return JSON.parse(text);
+  } catch (err) {
+    throw new Error(`Cannot parse ${name} as json: ${err}`);
+  }
+}

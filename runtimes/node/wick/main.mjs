@@ -1,0 +1,50 @@
+// The life of the process: boot, become a function, load it, serve its events.
+//
+// It starts in one of two ways. As a stem (WICK_STEM is the number of an inherited
+// socket) it loads all it needs, asks the Runtime API which function it is to be, and
+// becomes it. Otherwise its environment is the function's from the start and
+// AWS_LAMBDA_RUNTIME_API says where the API is. From there on both are the same.
+import Module from "node:module";
+import { RuntimeApi } from "./api.mjs";
+import { serveClassic } from "./classic.mjs";
+import { serveModern } from "./modern.mjs";
+import { patchConsole } from "./log.mjs";
+
+// From this version of the runtime on, AWS runs another client: handlers are async
+// and nothing waits for the event loop to empty.
+const FIRST_MODERN = 24;
+
+export async function main(require) {
+  const stem = process.env.WICK_STEM;
+  let api;
+  let framed = true;
+  if (stem === undefined) {
+    framed = process.env.WICK_LOG_FRAMES === "1";
+    delete process.env.WICK_LOG_FRAMES;
+    api = await RuntimeApi.connect(process.env.AWS_LAMBDA_RUNTIME_API);
+  } else {
+    api = RuntimeApi.inherit(Number(stem));
+    await import("./warm.mjs");
+    become(JSON.parse(await api.assignment()).env);
+  }
+  process.chdir(process.env.LAMBDA_TASK_ROOT);
+  const modern = runtimeMajor() >= FIRST_MODERN;
+  patchConsole({ framed, modern });
+  await (modern ? serveModern : serveClassic)(api, require);
+}
+
+// become takes on a function's environment, exactly.
+function become(env) {
+  for (const name of Object.keys(process.env)) {
+    delete process.env[name];
+  }
+  Object.assign(process.env, env);
+  Module._initPaths(); // NODE_PATH is otherwise read only once, at the start
+}
+
+// runtimeMajor is the version the function was configured with, which may not be the
+// one that runs it.
+function runtimeMajor() {
+  const match = /^AWS_Lambda_nodejs(\d+)/.exec(process.env.AWS_EXECUTION_ENV ?? "");
+  return Number(match?.[1] ?? process.versions.node.split(".")[0]);
+}

@@ -1,0 +1,118 @@
+// The client of nodejs24.x and later: handlers return a value or a promise, and the
+// next event is asked for as soon as it is there.
+import { environmentFields, exportTrace, invocationFields } from "./context.mjs";
+import { describe, runtimeErrors, xrayCause } from "./errors.mjs";
+import { describeHandler, load, offerGlobals } from "./load.mjs";
+import { logError, setInvocation } from "./log.mjs";
+import { ResponseStream } from "./stream.mjs";
+import { InvokeStore } from "./store.mjs";
+
+const errors = runtimeErrors(true);
+
+const CALLBACK_REMOVED =
+  "ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later. For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.";
+
+// serveModern loads the function and serves its events.
+export async function serveModern(api, require) {
+  const store = new InvokeStore();
+  offerGlobals({ InvokeStore: store });
+  let handler;
+  let style;
+  try {
+    handler = await load(process.env._HANDLER, { require, errors, modern: true });
+    style = describeHandler(handler, errors);
+    if (style.arguments >= 3 && !style.streaming) {
+      throw new errors.CallbackHandlerDeprecated(CALLBACK_REMOVED);
+    }
+  } catch (err) {
+    logError("Init Error", err);
+    const object = describe(err);
+    api.failInit(JSON.stringify(object), object.errorType);
+    throw err; // ends the process: nobody waits for this promise
+  }
+  await new Runtime(api, handler, style, store).serve();
+}
+
+class Runtime {
+  constructor(api, handler, style, store) {
+    this.api = api;
+    this.handler = handler;
+    this.style = style;
+    this.store = store;
+    this.processInvoke = style.streaming ? this.processStreamingInvoke : this.processBufferedInvoke;
+  }
+
+  async serve() {
+    for (;;) {
+      const { headers, body } = await this.api.next();
+      const context = invocationContext(headers);
+      setInvocation(context.awsRequestId);
+      exportTrace(headers);
+      const event = JSON.parse(body.toString());
+      await this.store.run(context.awsRequestId, context.xRayTraceId, () =>
+        this.processInvoke(context, event),
+      );
+    }
+  }
+
+  async processBufferedInvoke(context, event) {
+    const id = context.awsRequestId;
+    try {
+      const result = await this.handler(event, context);
+      this.api.respond(id, serialize(result));
+    } catch (err) {
+      await this.turn();
+      logError("Invoke Error", err);
+      const object = describe(err);
+      this.api.fail(id, serialize(object), object.errorType, xrayCause(err));
+    }
+  }
+
+  async processStreamingInvoke(context, event) {
+    const stream = new ResponseStream(this.api, context.awsRequestId, errors, this.style.highWaterMark);
+    try {
+      const result = this.handler(event, stream, context);
+      if (typeof result?.then !== "function") {
+        throw new Error("Streaming does not support non-async handlers.");
+      }
+      if ((await result) !== undefined) {
+        console.warn("Streaming handlers ignore return values.");
+      }
+      await stream.done;
+      if (!stream.writableFinished) {
+        throw new Error("Response stream is not finished.");
+      }
+    } catch (err) {
+      await this.turn();
+      logError("Invoke Error", err);
+      stream.fail(err);
+      await stream.done;
+    }
+    this.api.release();
+  }
+
+  // turn lets what the handler has queued run first.
+  turn() {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function invocationContext(headers) {
+  const { getRemainingTimeInMillis, ...fields } = invocationFields(headers);
+  return {
+    ...fields,
+    xRayTraceId: headers["lambda-runtime-trace-id"],
+    getRemainingTimeInMillis,
+    ...environmentFields(),
+  };
+}
+
+function serialize(value) {
+  try {
+    return JSON.stringify(value === undefined ? null : value);
+  } catch {
+    const error = new Error("Unable to stringify response body");
+    error.name = "Runtime.JSONStringifyError";
+    throw error;
+  }
+}

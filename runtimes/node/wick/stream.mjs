@@ -1,0 +1,108 @@
+// Streamed responses: what a handler made with awslambda.streamifyResponse writes to.
+// Source: Lambda developer guide, response streaming.
+import { Writable } from "node:stream";
+import { describe } from "./errors.mjs";
+
+const PRELUDE_TYPE = "application/vnd.awslambda.http-integration-response";
+const HIGH_WATER_MARK = 64 * 1024;
+
+// HttpResponseStream puts status, headers and cookies in front of a streamed body:
+// JSON, 8 NUL bytes, the body.
+export class HttpResponseStream {
+  static from(stream, prelude) {
+    stream.setContentType(PRELUDE_TYPE);
+    const text = JSON.stringify(prelude);
+    stream._onBeforeFirstWrite = (write) => {
+      write(text);
+      write(new Uint8Array(8));
+    };
+    return stream;
+  }
+}
+
+// ResponseStream sends what is written as the chunks of one POST. Nothing is sent before
+// the first write, so that the content type can still be chosen.
+export class ResponseStream extends Writable {
+  #api;
+  #id;
+  #errors;
+  #socket = null;
+  #contentType = "application/octet-stream";
+  #answered;
+  #whenAnswered;
+
+  constructor(api, id, errors, highWaterMark) {
+    super({ highWaterMark: highWaterMark ?? HIGH_WATER_MARK });
+    this.#api = api;
+    this.#id = id;
+    this.#errors = errors;
+    this.#whenAnswered = new Promise((resolve) => {
+      this.#answered = resolve;
+    });
+    api.hold(); // an open response keeps the process alive
+  }
+
+  // done resolves when the API has taken the whole response.
+  get done() {
+    return this.#whenAnswered;
+  }
+
+  setContentType(contentType) {
+    if (this.#socket !== null) {
+      throw new this.#errors.InvalidStreamingOperation("Cannot set content-type, too late.");
+    }
+    this.#contentType = contentType;
+  }
+
+  write(chunk, encoding, callback) {
+    this.#open();
+    const plain = typeof chunk === "string" || chunk instanceof Uint8Array;
+    return super.write(plain ? chunk : JSON.stringify(chunk), encoding, callback);
+  }
+
+  // fail ends the response with an error: as trailers, for a part may be out already.
+  fail(error) {
+    const object = describe(error);
+    const body = Buffer.from(JSON.stringify(object)).toString("base64");
+    const type = String(object.errorType).replace(/[^\x20-\x7e]/g, " ");
+    this.#open();
+    this.#socket.write(
+      `0\r\nLambda-Runtime-Function-Error-Type: ${type}\r\nLambda-Runtime-Function-Error-Body: ${body}\r\n\r\n`,
+    );
+    this.#socket = null; // whatever the function still writes goes nowhere
+  }
+
+  #open() {
+    if (this.#socket === null && !this.destroyed && !this.writableEnded && !this.opened) {
+      this.opened = true;
+      this.#socket = this.#api.openStream(this.#id, this.#contentType, this.#answered);
+      this._onBeforeFirstWrite?.((chunk) => super.write(chunk));
+    }
+  }
+
+  _write(chunk, _encoding, callback) {
+    if (this.#socket === null) {
+      callback();
+      return;
+    }
+    if (chunk.length === 0) {
+      callback(); // an empty chunk would end the response
+      return;
+    }
+    this.#socket.write(`${chunk.length.toString(16)}\r\n`);
+    this.#socket.write(chunk);
+    this.#socket.write("\r\n", callback);
+  }
+
+  _final(callback) {
+    if (!this.opened) {
+      this.opened = true;
+      this.#socket = this.#api.openStream(this.#id, this.#contentType, this.#answered);
+    }
+    if (this.#socket === null) {
+      callback();
+      return;
+    }
+    this.#socket.write("0\r\n\r\n", callback);
+  }
+}
