@@ -187,7 +187,8 @@ func (s *Server) recover(w *guardedWriter, call *Call) {
 	if w.wrote {
 		panic(http.ErrAbortHandler) // half an answer is out: cutting it is the only honest end
 	}
-	WriteError(w, call, fmt.Errorf("panic: %v", p))
+	// The connection may be gone; there is nobody else to tell.
+	_ = call.form.write(w, call.RequestID, call.wire(fmt.Errorf("panic: %v", p)))
 }
 
 // guardedWriter knows whether an answer has begun.
