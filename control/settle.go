@@ -90,16 +90,15 @@ func markSettled(f *wick.Function, prepared error) {
 			reason, code = "The function's package could not be unpacked.", "InvalidZipFileException"
 		}
 	}
-	if f.State == wick.StatePending {
+	switch {
+	case prepared == nil:
 		f.State, f.StateReason, f.StateReasonCode = wick.StateActive, "", ""
-		if prepared != nil {
-			f.State, f.StateReason, f.StateReasonCode = wick.StateFailed, reason, code
-		}
+		f.UpdateStatus, f.UpdateReason, f.UpdateReasonCode = wick.UpdateSuccessful, "", ""
+		return
+	case f.State == wick.StatePending:
+		f.State, f.StateReason, f.StateReasonCode = wick.StateFailed, reason, code
 	}
-	f.UpdateStatus, f.UpdateReason, f.UpdateReasonCode = wick.UpdateSuccessful, "", ""
-	if prepared != nil {
-		f.UpdateStatus, f.UpdateReason, f.UpdateReasonCode = wick.UpdateFailed, reason, code
-	}
+	f.UpdateStatus, f.UpdateReason, f.UpdateReasonCode = wick.UpdateFailed, reason, code
 }
 
 // resume continues what an earlier process left unsettled in the default account and

@@ -1,0 +1,147 @@
+// Package testkit holds what the tests of several packages share: fakes for the edges
+// of the process, each written once.
+package testkit
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/wick-run/wick"
+)
+
+// MemStore is a wick.FunctionStore that keeps functions in memory, for tests of what
+// stands on one. The zero value is empty and ready.
+type MemStore struct {
+	mu        sync.Mutex
+	functions map[wick.FunctionID]map[string]*wick.Function // by version; guarded by mu
+}
+
+var _ wick.FunctionStore = (*MemStore)(nil)
+
+// CreateFunction implements wick.FunctionStore.
+func (s *MemStore) CreateFunction(ctx context.Context, f *wick.Function) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.functions == nil {
+		s.functions = map[wick.FunctionID]map[string]*wick.Function{}
+	}
+	if s.functions[f.FunctionID] != nil {
+		return wick.Errorf(wick.Conflict, "function exists: %s", f.Name)
+	}
+	s.functions[f.FunctionID] = map[string]*wick.Function{f.Version: clone(f)}
+	return nil
+}
+
+// Function implements wick.FunctionStore.
+func (s *MemStore) Function(ctx context.Context, id wick.FunctionID, version string) (*wick.Function, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.functions[id][version]
+	if f == nil {
+		return nil, wick.Errorf(wick.NotFound, "no such function: %s", id.QualifiedARN(version))
+	}
+	return clone(f), nil
+}
+
+// UpdateFunction implements wick.FunctionStore.
+func (s *MemStore) UpdateFunction(
+	ctx context.Context, id wick.FunctionID, version string, change func(*wick.Function) error,
+) (*wick.Function, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.functions[id][version]
+	if f == nil {
+		return nil, wick.Errorf(wick.NotFound, "no such function: %s", id.QualifiedARN(version))
+	}
+	f = clone(f)
+	if err := change(f); err != nil {
+		return nil, err
+	}
+	s.functions[id][version] = f
+	return clone(f), nil
+}
+
+// DeleteFunction implements wick.FunctionStore.
+func (s *MemStore) DeleteFunction(ctx context.Context, id wick.FunctionID) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.functions[id] == nil {
+		return wick.Errorf(wick.NotFound, "no such function: %s", id.ARN())
+	}
+	delete(s.functions, id)
+	return nil
+}
+
+// Functions implements wick.FunctionStore.
+func (s *MemStore) Functions(ctx context.Context, account, region, after string, limit int) ([]*wick.Function, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var fs []*wick.Function
+	for id, versions := range s.functions {
+		if id.Account == account && id.Region == region && id.Name > after && versions[wick.Latest] != nil {
+			fs = append(fs, clone(versions[wick.Latest]))
+		}
+	}
+	slices.SortFunc(fs, func(a, b *wick.Function) int { return cmp.Compare(a.Name, b.Name) })
+	return fs[:min(limit, len(fs))], nil
+}
+
+// AccountUsage implements wick.FunctionStore.
+func (s *MemStore) AccountUsage(ctx context.Context, account, region string) (functions int, codeBytes int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, versions := range s.functions {
+		if id.Account != account || id.Region != region {
+			continue
+		}
+		functions++
+		for _, f := range versions {
+			codeBytes += f.Code.Size
+		}
+	}
+	return functions, codeBytes, nil
+}
+
+// PackagesInUse implements wick.FunctionStore.
+func (s *MemStore) PackagesInUse(ctx context.Context) (map[string]bool, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	inUse := map[string]bool{}
+	for _, versions := range s.functions {
+		for _, f := range versions {
+			inUse[f.Code.SHA256] = true
+		}
+	}
+	return inUse, nil
+}
+
+// clone copies a function deep enough that neither copy shows the other's changes.
+func clone(f *wick.Function) *wick.Function {
+	g := *f
+	g.Environment, g.Tags = maps.Clone(f.Environment), maps.Clone(f.Tags)
+	return &g
+}
