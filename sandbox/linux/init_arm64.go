@@ -1,0 +1,8 @@
+package linux
+
+import _ "embed"
+
+// initProgram is init/init.c, built by init/build.sh.
+//
+//go:embed init/arm64.elf
+var initProgram []byte

@@ -1,0 +1,296 @@
+//go:build linux
+
+package linux
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wick-run/wick/sandbox"
+	"github.com/wick-run/wick/sandbox/linux/cgroup"
+	"github.com/wick-run/wick/sandbox/linux/disk"
+	"github.com/wick-run/wick/sandbox/linux/network"
+)
+
+// Sandbox is one sandbox. It implements sandbox.Sandbox.
+type Sandbox struct {
+	driver   *Driver
+	id       string
+	hostname string
+	slots    []string
+
+	// What it is made of. All of it is set by create and nil where that had not come to it.
+	who     *identity
+	group   *cgroup.Group
+	disk    *disk.Disk
+	slot    *network.Slot
+	files   *procFiles
+	first   *os.Process
+	pidfd   int // of the first process
+	control *control
+
+	// launch is held for reading while a command is started, for writing while all are
+	// ended, stopped or let go on.
+	launch  sync.RWMutex
+	stopped bool // guarded by launch
+	thawing bool // the first process knows how to thaw; guarded by launch
+
+	mu       sync.Mutex // guards what follows
+	limits   sandbox.Limits
+	attached map[string]bool
+	peak     int64 // see processUsage
+
+	close func() error
+}
+
+// ID implements sandbox.Sandbox.
+func (s *Sandbox) ID() string { return s.id }
+
+// Path implements sandbox.Sandbox: a path inside is what a process there uses.
+func (s *Sandbox) Path(inside string) string { return inside }
+
+// Attach implements sandbox.Sandbox. The slot's folder is that of the source as it is
+// now: a mount made below it on the host later isn't seen.
+func (s *Sandbox) Attach(m sandbox.Mount) error {
+	target, err := inside(m.Target)
+	if err != nil {
+		return s.errorf("attach: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.slots, target) {
+		return s.errorf("attach: %s is no slot", m.Target)
+	}
+	if s.pidfd < 0 {
+		return s.errorf("attach: %w", errLost)
+	}
+	if s.attached[target] {
+		return s.errorf("attach: something is attached at %s already", m.Target)
+	}
+	tree, err := cloneTree(m.Source)
+	if err != nil {
+		return s.errorf("attach at %s: %w", target, err)
+	}
+	defer unix.Close(tree)
+	if err := s.driver.mounter.mount(s.pidfd, tree, target); err != nil {
+		return s.errorf("attach at %s: %w", target, err)
+	}
+	s.attached[target] = true
+	return nil
+}
+
+// Limit implements sandbox.Sandbox.
+func (s *Sandbox) Limit(l sandbox.Limits) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.group.Limit(l); err != nil {
+		return s.errorf("limit: %w", err)
+	}
+	s.limits = l
+	if err := s.files.write(l); err != nil {
+		return s.errorf("limit: %w", err)
+	}
+	return nil
+}
+
+func (s *Sandbox) processLimit() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limits.Processes
+}
+
+// Listen implements sandbox.Sandbox.
+func (s *Sandbox) Listen(network, address string) (net.Listener, error) {
+	l, err := s.slot.Listen(network, address)
+	if err != nil {
+		return nil, s.errorf("%w", err)
+	}
+	return l, nil
+}
+
+// ListenPacket implements sandbox.Sandbox.
+func (s *Sandbox) ListenPacket(network, address string) (net.PacketConn, error) {
+	c, err := s.slot.ListenPacket(network, address)
+	if err != nil {
+		return nil, s.errorf("%w", err)
+	}
+	return c, nil
+}
+
+// Start implements sandbox.Sandbox. What keeps the command from being run, such as a
+// path that isn't there, is an error of Start. A frozen sandbox starts nothing.
+func (s *Sandbox) Start(c sandbox.Command) (sandbox.Process, error) {
+	s.launch.RLock()
+	defer s.launch.RUnlock()
+	if s.stopped {
+		return nil, s.errorf("start %s: the sandbox is frozen", c.Path)
+	}
+	p, err := s.start(c)
+	if err != nil {
+		return nil, s.errorf("start %s: %w", c.Path, err)
+	}
+	return p, nil
+}
+
+// KillAll implements sandbox.Sandbox.
+func (s *Sandbox) KillAll() error {
+	s.launch.Lock()
+	defer s.launch.Unlock()
+	r, err := s.control.signal(unix.SIGKILL)
+	if err != nil {
+		return s.errorf("end all processes: %w", err)
+	}
+	// The signal comes first: a frozen process that is let go on dies at once.
+	if err := s.group.Thaw(); err != nil {
+		return s.errorf("end all processes: %w", err)
+	}
+	s.stopped = false
+	if _, err := r.wait(); err != nil {
+		return s.errorf("end all processes: %w", err)
+	}
+	return nil
+}
+
+// Freeze implements sandbox.Sandbox. Where there is no cgroup to do it, every process
+// is stopped by a signal, which a parent process inside can notice.
+func (s *Sandbox) Freeze() error {
+	s.launch.Lock()
+	defer s.launch.Unlock()
+	if s.stopped {
+		return nil
+	}
+	if !s.group.CanFreeze() {
+		if err := s.signalAll(unix.SIGSTOP); err != nil {
+			return s.errorf("freeze: %w", err)
+		}
+		s.stopped = true
+		return nil
+	}
+	if err := s.prepareThaw(); err != nil {
+		return s.errorf("freeze: %w", err)
+	}
+	if err := s.group.Freeze(); err != nil {
+		return s.errorf("freeze: %w", err)
+	}
+	s.stopped = true
+	return nil
+}
+
+// Thaw implements sandbox.Sandbox.
+func (s *Sandbox) Thaw() error {
+	s.launch.Lock()
+	defer s.launch.Unlock()
+	if !s.stopped {
+		return nil
+	}
+	thaw := s.group.Thaw
+	if !s.group.CanFreeze() {
+		thaw = func() error { return s.signalAll(unix.SIGCONT) }
+	}
+	if err := thaw(); err != nil {
+		return s.errorf("thaw: %w", err)
+	}
+	s.stopped = false
+	return nil
+}
+
+func (s *Sandbox) signalAll(sig unix.Signal) error {
+	r, err := s.control.signal(sig)
+	if err != nil {
+		return err
+	}
+	m, err := r.wait()
+	if err == nil && m.b != 0 {
+		err = unix.Errno(m.b)
+	}
+	return err
+}
+
+// Usage implements sandbox.Sandbox. The first process is not counted.
+func (s *Sandbox) Usage() (sandbox.Usage, error) {
+	u, err := s.group.Usage()
+	if errors.Is(err, errors.ErrUnsupported) {
+		u, err = s.processUsage()
+	}
+	if err != nil {
+		return sandbox.Usage{}, s.errorf("usage: %w", err)
+	}
+	if u.TmpBytes, err = s.disk.Used(); err != nil {
+		return sandbox.Usage{}, s.errorf("usage: %w", err)
+	}
+	return u, nil
+}
+
+// ResetPeak implements sandbox.Sandbox.
+func (s *Sandbox) ResetPeak() error {
+	err := s.group.ResetPeak()
+	if errors.Is(err, errors.ErrUnsupported) {
+		s.resetProcessPeak()
+		return nil
+	}
+	if err != nil {
+		return s.errorf("%w", err)
+	}
+	return nil
+}
+
+// Close implements sandbox.Sandbox.
+func (s *Sandbox) Close() error { return s.close() }
+
+// destroy ends and frees all there is of a sandbox, finished or not.
+func (s *Sandbox) destroy() error {
+	var errs []error
+	if s.control != nil {
+		s.launch.Lock()
+		// Signalled first, for what Thaw says in KillAll.
+		if _, err := s.control.signal(unix.SIGKILL); err != nil && !errors.Is(err, errLost) {
+			errs = append(errs, err)
+		}
+		if s.group != nil {
+			errs = append(errs, s.group.Thaw())
+		}
+		s.launch.Unlock()
+		s.control.close()
+	}
+	if s.first != nil {
+		// It ends when everybody in its namespace has.
+		if _, err := s.first.Wait(); err != nil && !errors.Is(err, syscall.ECHILD) {
+			errs = append(errs, err)
+		}
+		s.mu.Lock()
+		errs = append(errs, unix.Close(s.pidfd))
+		s.pidfd = -1
+		s.mu.Unlock()
+	}
+	if s.group != nil {
+		errs = append(errs, s.group.Remove())
+	}
+	if s.slot != nil {
+		s.driver.network.Release(s.slot)
+	}
+	if s.disk != nil {
+		errs = append(errs, s.disk.Release())
+	}
+	if s.files != nil {
+		errs = append(errs, s.files.remove())
+	}
+	if s.who != nil {
+		s.driver.ids.release(*s.who)
+	}
+	s.driver.forget(s)
+	if err := errors.Join(errs...); err != nil {
+		return s.errorf("close: %w", err)
+	}
+	return nil
+}
+
+func (s *Sandbox) errorf(format string, args ...any) error {
+	return fmt.Errorf("sandbox %s: "+format, append([]any{s.id}, args...)...)
+}
