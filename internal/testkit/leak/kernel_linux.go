@@ -86,7 +86,7 @@ func (s *Snapshot) mountsAndGroups() {
 			if err != nil {
 				return fs.SkipDir
 			}
-			if e.IsDir() && strings.HasPrefix(e.Name(), "wick-") && s.marked(e.Name()) {
+			if e.IsDir() && s.marked(path) {
 				s.add("control group", path, "")
 			}
 			return nil
