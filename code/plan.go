@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -31,6 +32,36 @@ type entry struct {
 	zip     *zip.File // nil for a folder that the zip doesn't name
 }
 
+// inflaters are decompressors to be used again: their windows are most of what
+// unpacking would allocate.
+var inflaters sync.Pool
+
+// inflate returns a decompressor that Close puts back.
+func inflate(r io.Reader) io.ReadCloser {
+	f, ok := inflaters.Get().(io.ReadCloser)
+	if !ok {
+		return &inflater{flate.NewReader(r)}
+	}
+	if err := f.(flate.Resetter).Reset(r, nil); err != nil {
+		return &inflater{flate.NewReader(r)}
+	}
+	return &inflater{f}
+}
+
+type inflater struct{ io.ReadCloser }
+
+// Close puts the decompressor back, once.
+func (i *inflater) Close() error {
+	f := i.ReadCloser
+	if f == nil {
+		return nil
+	}
+	i.ReadCloser = nil
+	err := f.Close()
+	inflaters.Put(f)
+	return err
+}
+
 // maxLinkBytes bounds a symbolic link's target. Source: PATH_MAX.
 const maxLinkBytes = 4096
 
@@ -40,7 +71,7 @@ func readPlan(r io.ReaderAt, size int64) (*plan, error) {
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return nil, invalidZip(err)
 	}
-	z.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser { return flate.NewReader(r) })
+	z.RegisterDecompressor(zip.Deflate, inflate)
 	if len(z.File) > MaxEntries {
 		return nil, invalidZip(fmt.Errorf("%d entries, more than %d", len(z.File), MaxEntries))
 	}

@@ -31,7 +31,6 @@ func (c *Control) Create(ctx context.Context, in *CreateInput) (*wick.Function, 
 	if f.Code, err = c.store(ctx, in.Code); err != nil {
 		return nil, err
 	}
-	f.ConfigHash = ConfigHash(f)
 
 	end, err := c.turns.take(ctx, f.FunctionID)
 	if err != nil {

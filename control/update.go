@@ -150,7 +150,6 @@ func (c *Control) change(ctx context.Context, r Ref, revision string, edit func(
 		f.UpdateStatus, f.UpdateReason, f.UpdateReasonCode = wick.UpdateInProgress, creatingReason, creatingCode
 		f.LastModified = c.now()
 		f.RevisionID = newRevision()
-		f.ConfigHash = ConfigHash(f)
 		return nil
 	})
 	if err != nil {

@@ -5,9 +5,13 @@ package testkit
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/wick-run/wick"
 )
@@ -34,6 +38,7 @@ func (s *MemStore) CreateFunction(ctx context.Context, f *wick.Function) error {
 	if s.functions[f.FunctionID] != nil {
 		return wick.Errorf(wick.Conflict, "function exists: %s", f.Name)
 	}
+	f.ConfigHash = configHash(f)
 	s.functions[f.FunctionID] = map[string]*wick.Function{f.Version: clone(f)}
 	return nil
 }
@@ -69,6 +74,7 @@ func (s *MemStore) UpdateFunction(
 	if err := change(f); err != nil {
 		return nil, err
 	}
+	f.ConfigHash = configHash(f)
 	s.functions[id][version] = f
 	return clone(f), nil
 }
@@ -137,6 +143,17 @@ func (s *MemStore) PackagesInUse(ctx context.Context) (map[string]bool, error) {
 		}
 	}
 	return inUse, nil
+}
+
+// configHash hashes all but what an instance doesn't depend on.
+func configHash(f *wick.Function) string {
+	g := *f
+	g.Description, g.DeadLetterTarget, g.Tags = "", "", nil
+	g.State, g.StateReason, g.StateReasonCode = "", "", ""
+	g.UpdateStatus, g.UpdateReason, g.UpdateReasonCode = "", "", ""
+	g.RevisionID, g.ConfigHash, g.LastModified = "", "", time.Time{}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", g)) // fmt sorts maps
+	return hex.EncodeToString(sum[:])
 }
 
 // clone copies a function deep enough that neither copy shows the other's changes.
