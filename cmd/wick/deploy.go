@@ -178,10 +178,25 @@ func (d *deployment) makeBundle(ctx context.Context, dir string, before *types.F
 	if o.Architecture != "" && o.Architecture != "x86_64" && o.Architecture != "arm64" {
 		return usagef("--architecture %s is neither x86_64 nor arm64", o.Architecture)
 	}
-	o.Runtimes = d.client.PreferredRuntimes(ctx)
-	var err error
+	// What to guess from. A server that doesn't say, such as one that isn't Wick, gets the
+	// newest.
+	runtimes, err := d.client.Runtimes(ctx)
+	if err == nil {
+		o.Runtimes = exactRuntimes(runtimes)
+	}
 	d.bundle, err = bundle.Make(ctx, dir, o)
 	return err
+}
+
+// exactRuntimes returns the runtimes whose very version the server has, newest first.
+func exactRuntimes(runtimes []client.Runtime) []string {
+	var exact []string
+	for _, r := range runtimes {
+		if r.Exact {
+			exact = append(exact, r.Runtime)
+		}
+	}
+	return exact
 }
 
 func (d *deployment) create(ctx context.Context) error {

@@ -128,11 +128,21 @@ func (c *Client) Instances(ctx context.Context) (Instances, error) {
 	return is, err
 }
 
-// PreferredRuntimes returns the runtime identifiers whose very version the server can
-// run, newest first, for a deploy that has to choose one. It is empty when the server
-// doesn't say.
-func (c *Client) PreferredRuntimes(ctx context.Context) []string {
-	return nil
+// Runtime is a Lambda runtime and what runs it on the server's machine.
+type Runtime struct {
+	Runtime  string `json:"runtime"` // as AWS names it, e.g. python3.12
+	Language string `json:"language"`
+	Version  string `json:"version,omitempty"` // of the interpreter; "" for provided
+	Exact    bool   `json:"exact"`             // the interpreter is of the version the runtime names
+	Bin      string `json:"bin,omitempty"`     // the interpreter's path on the machine
+	Source   string `json:"source,omitempty"`  // what installed it, or where it was found
+}
+
+// Runtimes lists what the server can run, by language and newest first.
+func (c *Client) Runtimes(ctx context.Context) ([]Runtime, error) {
+	var rs []Runtime
+	err := c.getJSON(ctx, "/_wick/runtimes", nil, &rs)
+	return rs, err
 }
 
 // getJSON decodes the answer to GET path into v.
