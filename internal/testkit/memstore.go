@@ -35,11 +35,14 @@ func (s *MemStore) CreateFunction(ctx context.Context, f *wick.Function) error {
 	if s.functions == nil {
 		s.functions = map[wick.FunctionID]map[string]*wick.Function{}
 	}
-	if s.functions[f.FunctionID] != nil {
+	if s.functions[f.FunctionID][f.Version] != nil {
 		return wick.Errorf(wick.Conflict, "function exists: %s", f.Name)
 	}
+	if s.functions[f.FunctionID] == nil {
+		s.functions[f.FunctionID] = map[string]*wick.Function{}
+	}
 	f.ConfigHash = configHash(f)
-	s.functions[f.FunctionID] = map[string]*wick.Function{f.Version: clone(f)}
+	s.functions[f.FunctionID][f.Version] = clone(f)
 	return nil
 }
 
@@ -121,7 +124,9 @@ func (s *MemStore) AccountUsage(ctx context.Context, account, region string) (fu
 		if id.Account != account || id.Region != region {
 			continue
 		}
-		functions++
+		if versions[wick.Latest] != nil {
+			functions++
+		}
 		for _, f := range versions {
 			codeBytes += f.Code.Size
 		}
