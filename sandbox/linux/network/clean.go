@@ -161,6 +161,23 @@ const (
 // forgetFlows deletes the connections the host tracks that came from the addresses,
 // so that their late replies don't reach who has an address next.
 func forgetFlows(from netip.Prefix) error {
+	flows, err := trackedFlows(from)
+	if err != nil {
+		return err
+	}
+	for _, flow := range flows {
+		req := nl.NewNetlinkRequest(ctMessageDelete, unix.NLM_F_ACK)
+		req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_INET, Version: nl.NFNETLINK_V0})
+		req.AddRawData(flow)
+		if _, err := req.Execute(unix.NETLINK_NETFILTER, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("delete tracked connection: %w", err)
+		}
+	}
+	return nil
+}
+
+// trackedFlows returns what identifies each connection that came from the addresses.
+func trackedFlows(from netip.Prefix) ([][]byte, error) {
 	req := nl.NewNetlinkRequest(ctMessageGet, unix.NLM_F_DUMP)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_INET, Version: nl.NFNETLINK_V0})
 	if from.IsSingleIP() {
@@ -180,17 +197,9 @@ func forgetFlows(from netip.Prefix) error {
 		return true
 	})
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return fmt.Errorf("list tracked connections: %w", err)
+		return nil, fmt.Errorf("list tracked connections: %w", err)
 	}
-	for _, flow := range flows {
-		req := nl.NewNetlinkRequest(ctMessageDelete, unix.NLM_F_ACK)
-		req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_INET, Version: nl.NFNETLINK_V0})
-		req.AddRawData(flow)
-		if _, err := req.Execute(unix.NETLINK_NETFILTER, 0); err != nil && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("delete tracked connection: %w", err)
-		}
-	}
-	return nil
+	return flows, nil
 }
 
 // flowFrom returns the attributes that identify a flow, if it came from the addresses.
