@@ -2,6 +2,8 @@ package wick
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"time"
 )
@@ -36,6 +38,14 @@ func Partition(region string) string {
 		return "aws-us-gov"
 	}
 	return "aws"
+}
+
+// RuntimeVersionARN names the version of a runtime that functions get. Wick's versions
+// are its own, so the ARN says which runtime it is of and no more.
+// Source: Lambda API, RuntimeVersionConfig.
+func RuntimeVersionARN(region, runtime string) string {
+	sum := sha256.Sum256([]byte(runtime))
+	return "arn:" + Partition(region) + ":lambda:" + region + "::runtime:" + hex.EncodeToString(sum[:])
 }
 
 // State is a function version's State as Lambda reports it.

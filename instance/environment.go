@@ -32,17 +32,17 @@ type reachable struct {
 	xray       string
 }
 
-// environment returns all variables of a function's runtime: those of its language,
-// then the function's own, then the reserved ones, which nobody overrides.
+// environment returns all variables of a function's runtime: those of its language and
+// the function's own (see runtimes.Environment), then the reserved ones, which nobody
+// overrides.
 // Source: Lambda developer guide, defined runtime environment variables.
 func environment(language map[string]string, src *wick.Source, at reachable, c credentials.Credentials) map[string]string {
 	f := src.Function
-	env := make(map[string]string, len(language)+len(f.Environment)+24)
+	env := make(map[string]string, len(language)+24)
 	maps.Copy(env, language)
-	if at.wickAPI != "" {
+	if _, own := f.Environment[endpointVariable]; at.wickAPI != "" && !own {
 		env[endpointVariable] = "http://" + at.wickAPI
 	}
-	maps.Copy(env, f.Environment)
 	maps.Copy(env, map[string]string{
 		"_HANDLER":                        f.Handler,
 		"AWS_REGION":                      f.Region,
@@ -58,12 +58,6 @@ func environment(language map[string]string, src *wick.Source, at reachable, c c
 		"AWS_SECRET_ACCESS_KEY":           c.SecretAccessKey,
 		"AWS_SESSION_TOKEN":               c.SessionToken,
 	})
-	if f.Logging.Format == "JSON" {
-		env["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
-		if f.Logging.ApplicationLevel != "" {
-			env["AWS_LAMBDA_LOG_LEVEL"] = f.Logging.ApplicationLevel
-		}
-	}
 	host, port, err := net.SplitHostPort(at.xray)
 	if err == nil { // always: the addresses are constants
 		env["AWS_XRAY_CONTEXT_MISSING"] = "LOG_ERROR"

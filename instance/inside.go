@@ -27,7 +27,7 @@ func (i *Instance) serveInside() error {
 		return err
 	}
 	i.inside.addresses.runtimeAPI = ln.Addr().String()
-	i.serve(ln, func() { runtimeapi.Serve(ln, i, &i.conns) })
+	i.serve(ln, func() { runtimeapi.Serve(ln, runtimeCalls{i}, &i.conns) })
 
 	if h := i.host.ServeAPI; h != nil && i.host.InjectEndpoint {
 		ln, err := i.box.Listen("tcp", wickAPIAddress)
@@ -42,12 +42,14 @@ func (i *Instance) serveInside() error {
 		if err != nil {
 			return err
 		}
-		i.serve(pc, func() { r.ServePacket(pc) })
+		i.inside.closers = append(i.inside.closers, pc.Close)
 		ln, err := i.box.Listen("tcp", dnsAddress)
 		if err != nil {
 			return err
 		}
-		i.serve(ln, func() { r.ServeListener(ln) })
+		i.inside.closers = append(i.inside.closers, ln.Close)
+		r.ServePacket(pc)
+		r.ServeListener(ln)
 	}
 	return nil
 }

@@ -37,7 +37,8 @@ type Code interface {
 	Dir(ctx context.Context, sha256 string) (string, error)
 }
 
-// Resolver answers DNS queries that arrive on an instance's sockets, until they are closed.
+// Resolver answers DNS queries that arrive on an instance's sockets, in the
+// background, until they are closed.
 type Resolver interface {
 	ServePacket(net.PacketConn)
 	ServeListener(net.Listener)
@@ -194,7 +195,7 @@ func (i *Instance) Assign(ctx context.Context, f *wick.Function) error {
 	if err != nil {
 		return fmt.Errorf("making credentials for %s: %w", f.Name, err)
 	}
-	env := environment(i.host.Runtimes.Environment(i.match, f), src, i.inside.addresses, creds)
+	env := environment(runtimes.Environment(f, i.match), src, i.inside.addresses, creds)
 	i.mapPaths(env, f)
 	doc, err := json.Marshal(struct {
 		Env map[string]string `json:"env"`
@@ -216,13 +217,19 @@ func (i *Instance) Assign(ctx context.Context, f *wick.Function) error {
 	if err := i.box.Limit(limits); err != nil {
 		return fmt.Errorf("limiting %s: %w", f.Name, err)
 	}
+	next := wick.InstanceIdle
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	if failed != nil {
-		return i.moveLocked(wick.InstanceReset)
+		next = wick.InstanceReset
+	} else {
+		i.initTook = took
 	}
-	i.initTook = took
-	return i.moveLocked(wick.InstanceIdle)
+	err = i.moveLocked(next)
+	i.mu.Unlock()
+	if err == nil {
+		i.journal.state(time.Now(), wick.StateChanged{From: wick.InstanceInit, To: next})
+	}
+	return err
 }
 
 func cpuMilli(memoryMB int) int { return max(memoryMB*milliCPUPer1769/1769, 1) }
@@ -330,6 +337,7 @@ func (i *Instance) freezeIfIdle() {
 	if err == nil {
 		err = i.box.Freeze()
 	}
+	i.journal.state(time.Now(), wick.StateChanged{From: wick.InstanceIdle, To: wick.InstanceFrozen})
 	if err != nil {
 		i.host.Log.Warn("an idle instance can't be frozen", "instance", i.id, "error", err)
 	}
@@ -348,6 +356,7 @@ func (i *Instance) Stop() error {
 		defer close(i.stopped)
 		i.freeze.Stop()
 		i.mu.Lock()
+		from := i.state
 		// Stopping is legal from every state but the last two, and they are only
 		// reached here.
 		_ = i.moveLocked(wick.InstanceStopping)
@@ -368,6 +377,7 @@ func (i *Instance) Stop() error {
 			c.abandon()
 		}
 		if i.journal != nil {
+			i.journal.state(time.Now(), wick.StateChanged{From: from, To: wick.InstanceStopped})
 			i.journal.close()
 		}
 		i.stopErr = errors.Join(errs...)

@@ -89,15 +89,17 @@ func (i *Instance) Invoke(inv *Invocation) (*Answer, error) {
 			return nil, fmt.Errorf("%w: %w", ErrNotDelivered, err)
 		}
 	}
-	i.journal.begin(inv.RequestID, inv.Tail)
 	c.began = time.Now()
+	changed := wick.StateChanged{From: from, To: wick.InstanceBusy}
+	start := wick.InvokeStart{RequestID: inv.RequestID, Version: i.function.Version, Trace: inv.Trace}
 	var failed *fault
 	if from == wick.InstanceReset {
+		i.journal.begin(c.began, inv.RequestID, inv.Tail, changed)
 		failed, _ = i.initialise(wick.PhaseInvoke, c.timeout)
+		i.journal.state(time.Now(), start)
+	} else {
+		i.journal.begin(c.began, inv.RequestID, inv.Tail, changed, start)
 	}
-	i.journal.state(time.Now(), wick.InvokeStart{
-		RequestID: inv.RequestID, Version: i.function.Version, Trace: inv.Trace,
-	})
 	if failed != nil {
 		i.mu.Lock()
 		c.ending = true
@@ -158,7 +160,7 @@ func (i *Instance) result(c *call) (*Answer, error) {
 }
 
 // Respond implements runtimeapi.Runtime.
-func (i *Instance) Respond(requestID string, r runtimeapi.Response) *runtimeapi.Refusal {
+func (i runtimeCalls) Respond(requestID string, r runtimeapi.Response) *runtimeapi.Refusal {
 	a := &Answer{Payload: r.Body}
 	status, errorType := wick.StatusSuccess, ""
 	switch {
@@ -173,7 +175,7 @@ func (i *Instance) Respond(requestID string, r runtimeapi.Response) *runtimeapi.
 }
 
 // Fail implements runtimeapi.Runtime.
-func (i *Instance) Fail(requestID string, f runtimeapi.Failure) *runtimeapi.Refusal {
+func (i runtimeCalls) Fail(requestID string, f runtimeapi.Failure) *runtimeapi.Refusal {
 	a := &Answer{Payload: f.Body, Failed: true}
 	if f.TooLarge {
 		a.Payload = tooLargeObject()
@@ -245,19 +247,23 @@ func (i *Instance) finish(c *call, failed *fault) {
 		RequestID: c.inv.RequestID, Status: report.Status, ErrorType: report.ErrorType,
 		Duration: report.Duration, ProducedBytes: c.produced,
 	}
+	if failed == nil {
+		done.ErrorType = c.errorType // a report names only what the platform had to end
+	}
 	if c.responded {
 		done.Latency = c.respondedAt.Sub(c.began)
 		done.Overhead = now.Sub(c.respondedAt)
 	}
 	next := wick.InstanceIdle
 	if failed == nil {
-		c.tail = i.journal.finish(now, done, report)
+		c.tail = i.journal.finish(now, done, report, wick.StateChanged{From: wick.InstanceBusy, To: next})
 	} else {
 		next = wick.InstanceReset
-		events := []wick.Event{done, report}
+		events := make([]wick.Event, 0, 4)
 		if text := failed.logText(now, c.inv.RequestID); text != "" {
-			events = append([]wick.Event{wick.Fault{RequestID: c.inv.RequestID, Text: text}}, events...)
+			events = append(events, wick.Fault{RequestID: c.inv.RequestID, Text: text})
 		}
+		events = append(events, done, report, wick.StateChanged{From: wick.InstanceBusy, To: next})
 		c.tail = i.journal.finish(now, events...)
 	}
 	i.mu.Lock()
@@ -284,7 +290,7 @@ func (i *Instance) finish(c *call, failed *fault) {
 // reportOf measures a call that is over.
 func (i *Instance) reportOf(c *call, now time.Time) wick.Report {
 	r := wick.Report{
-		RequestID: c.inv.RequestID, Status: c.status, ErrorType: c.errorType,
+		RequestID: c.inv.RequestID, Status: c.status,
 		Duration: now.Sub(c.began), MemoryMB: i.function.MemoryMB, Trace: c.inv.Trace,
 	}
 	if u, err := i.box.Usage(); err == nil {

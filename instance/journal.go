@@ -39,7 +39,8 @@ type journal struct {
 	nearly int // bytes in early
 	reqID  string
 	tail   *tail
-	buf    []byte
+	buf    []byte // for the tail's text
+	ends   []int
 }
 
 func newJournal(rec wick.Recorder, now func() time.Time) (*journal, error) {
@@ -90,14 +91,19 @@ func (j *journal) source() *wick.Source {
 	return j.src
 }
 
-// begin attributes lines from here on to an invocation, and keeps its tail if asked to.
-func (j *journal) begin(requestID string, withTail bool) {
+// begin attributes lines from here on to an invocation, keeps its tail if asked to,
+// and states its first events.
+func (j *journal) begin(at time.Time, requestID string, withTail bool, events ...wick.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.drain()
+	j.flush()
 	j.reqID = requestID
 	if withTail {
 		j.tail = &tail{}
+	}
+	for _, e := range events {
+		j.record(at, e)
 	}
 }
 
@@ -141,16 +147,9 @@ func (j *journal) record(at time.Time, e wick.Event) {
 	}
 	j.rec.Record(at, j.src, e)
 	if j.tail != nil {
-		j.buf = render(j.buf[:0], at, j.src, e)
+		j.buf, j.ends = wick.AppendLog(j.buf[:0], j.ends[:0], at, j.src, e)
 		j.tail.write(j.buf)
 	}
-}
-
-func render(dst []byte, at time.Time, src *wick.Source, e wick.Event) []byte {
-	if src.Function.Logging.Format == "JSON" {
-		return wick.AppendJSON(dst, at, src, e)
-	}
-	return wick.AppendText(dst, at, src, e)
 }
 
 var readPool = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}

@@ -2,7 +2,6 @@ package instance
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -29,7 +28,7 @@ func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fa
 	began := time.Now()
 	i.journal.state(began, wick.InitStart{
 		Phase: phase, InitializationType: initializationOnDemand,
-		RuntimeVersion: i.match.RuntimeVersion, RuntimeVersionARN: i.runtimeVersionARN(),
+		RuntimeVersion: i.match.RuntimeVersion, RuntimeVersionARN: wick.RuntimeVersionARN(i.function.Region, i.match.Runtime),
 	})
 	starting := make(chan *fault, 1)
 	i.mu.Lock()
@@ -54,6 +53,7 @@ func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fa
 		if err := i.startRuntime(); err != nil {
 			var f *startError
 			if !errors.As(err, &f) {
+				i.host.Log.Error("a runtime could not be started", "instance", i.id, "runtime", i.match.Runtime, "error", err)
 				f = &startError{startFault(i.match.Runtime, err)}
 			}
 			i.signalStart(f.fault)
@@ -125,9 +125,9 @@ func (i *Instance) startRuntime() error {
 		}
 		defer theirs.Close() //nolint:errcheck // the process has its own copy
 		files = []*os.File{theirs}
-		i.conns.Go(ours, i, true)
+		i.conns.Go(ours, runtimeCalls{i}, true)
 	} else {
-		var err error
+		var err *startError
 		if cmd, err = i.ordinaryCommand(function, environ); err != nil {
 			return err
 		}
@@ -158,11 +158,8 @@ func (i *Instance) startRuntime() error {
 }
 
 // ordinaryCommand is the command of a function that isn't started from a stem.
-func (i *Instance) ordinaryCommand(f *wick.Function, environ map[string]string) (runtimes.Command, error) {
-	cmd, err := i.host.Runtimes.Ordinary(i.match, f)
-	if err != nil {
-		return cmd, err
-	}
+func (i *Instance) ordinaryCommand(f *wick.Function, environ map[string]string) (runtimes.Command, *startError) {
+	cmd := i.host.Runtimes.Ordinary(i.match, f)
 	if i.match.Language == runtimes.Provided {
 		path, ok := runtimes.FindBootstrap(i.codeDir, "")
 		if !ok {
@@ -211,7 +208,9 @@ func (i *Instance) watch(generation int, p sandbox.Process) {
 	i.mu.Lock()
 	starting, c := i.starting, i.call
 	i.starting = nil
-	if starting == nil && c == nil && (i.state == wick.InstanceIdle || i.state == wick.InstanceFrozen) {
+	from := i.state
+	idle := starting == nil && c == nil && (from == wick.InstanceIdle || from == wick.InstanceFrozen)
+	if idle {
 		_ = i.moveLocked(wick.InstanceReset) // legal from both
 	}
 	booting := i.state == wick.InstanceBooting || i.state == wick.InstanceBooted
@@ -221,6 +220,8 @@ func (i *Instance) watch(generation int, p sandbox.Process) {
 		starting <- f
 	case c != nil:
 		i.end(c, f)
+	case idle:
+		i.journal.state(time.Now(), wick.StateChanged{From: from, To: wick.InstanceReset})
 	case booting:
 		i.host.Log.Error("a runtime ended before it had a function: "+f.message,
 			"runtime", i.match.Runtime, "printed", i.journal.printedEarly())
@@ -245,8 +246,11 @@ func (i *Instance) kill() {
 	i.mu.Unlock()
 }
 
+// runtimeCalls is an instance as its runtime's calls see it.
+type runtimeCalls struct{ *Instance }
+
 // Next implements runtimeapi.Runtime: the runtime is ready for an event.
-func (i *Instance) Next(conn *runtimeapi.Conn) {
+func (i runtimeCalls) Next(conn *runtimeapi.Conn) {
 	i.mu.Lock()
 	i.waiters = append(i.waiters, conn)
 	if starting := i.starting; starting != nil {
@@ -272,7 +276,7 @@ func (i *Instance) Next(conn *runtimeapi.Conn) {
 }
 
 // Assign implements runtimeapi.Runtime: a bootstrap asks which function it serves.
-func (i *Instance) Assign(conn *runtimeapi.Conn) {
+func (i runtimeCalls) Assign(conn *runtimeapi.Conn) {
 	i.mu.Lock()
 	doc := i.assignment
 	if doc == nil {
@@ -290,7 +294,7 @@ func (i *Instance) Assign(conn *runtimeapi.Conn) {
 }
 
 // FailInit implements runtimeapi.Runtime.
-func (i *Instance) FailInit(f runtimeapi.Failure) *runtimeapi.Refusal {
+func (i runtimeCalls) FailInit(f runtimeapi.Failure) *runtimeapi.Refusal {
 	i.mu.Lock()
 	starting := i.starting
 	i.starting = nil
@@ -303,17 +307,11 @@ func (i *Instance) FailInit(f runtimeapi.Failure) *runtimeapi.Refusal {
 }
 
 // Gone implements runtimeapi.Runtime.
-func (i *Instance) Gone(conn *runtimeapi.Conn) {
+func (i runtimeCalls) Gone(conn *runtimeapi.Conn) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.waiters = slices.DeleteFunc(i.waiters, func(w *runtimeapi.Conn) bool { return w == conn })
 	if i.asked == conn {
 		i.asked = nil
 	}
-}
-
-// runtimeVersionARN names what really runs, in AWS's form.
-// Source: Telemetry API, platform.initStart.
-func (i *Instance) runtimeVersionARN() string {
-	return fmt.Sprintf("arn:%s:lambda:%s::runtime:%s", wick.Partition(i.function.Region), i.function.Region, i.match.VersionHash())
 }

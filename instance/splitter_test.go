@@ -49,7 +49,7 @@ func TestOutputIsCutIntoLinesAndFramesWhereverItIsTorn(t *testing.T) {
 	}
 	same := func(a, b record) bool { return a.text == b.text && a.at.Equal(b.at) }
 	if got := split(whole); !slices.EqualFunc(got, want, same) {
-		t.Fatalf("in one piece: %q", got)
+		t.Fatalf("in one piece: %+v", got)
 	}
 	for cut := 1; cut < len(whole); cut++ {
 		if got := split(whole[:cut], whole[cut:]); !slices.EqualFunc(got, want, same) {
@@ -57,7 +57,7 @@ func TestOutputIsCutIntoLinesAndFramesWhereverItIsTorn(t *testing.T) {
 		}
 	}
 	if got := split(strings.Split(whole, "")...); !slices.EqualFunc(got, want, same) {
-		t.Fatalf("byte by byte: %q", got)
+		t.Fatalf("byte by byte: %+v", got)
 	}
 }
 
@@ -80,7 +80,7 @@ func TestAFrameThatClaimsTooMuchIsText(t *testing.T) {
 	text := string(b) + "12345678rest"
 	got := split(text + "\nnext\n")
 	if len(got) != 2 || got[0].text != text || got[1].text != "next" {
-		t.Fatalf("%q", got)
+		t.Fatalf("%+v", got)
 	}
 }
 
