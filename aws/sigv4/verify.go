@@ -124,7 +124,10 @@ func (s *Signature) payloadHash(r *http.Request, maxBody int64) (string, error) 
 	case h == unsignedPayload || strings.HasPrefix(h, streamingPrefix):
 		return h, nil
 	case h != "":
-		r.Body = &checkedBody{body: r.Body, sum: sha256.New(), want: strings.ToLower(h)}
+		if r.Body == nil {
+			r.Body = http.NoBody
+		}
+		r.Body = &checkedBody{body: r.Body, sum: sha256.New(), want: strings.ToLower(h), left: r.ContentLength}
 		return h, nil
 	}
 	body, err := readAll(r, maxBody)
