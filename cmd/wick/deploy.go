@@ -61,6 +61,9 @@ gives the same package, so deploying it twice changes nothing.`,
 			if _, err := flags.environment(); err != nil {
 				return err
 			}
+			if a := flags.architecture; a != "" && a != "x86_64" && a != "arm64" {
+				return usagef("--architecture %s is neither x86_64 nor arm64", a)
+			}
 			c, err := connect(cmd)
 			if err != nil {
 				return err
@@ -174,9 +177,6 @@ func (d *deployment) makeBundle(ctx context.Context, dir string, before *types.F
 		if o.Architecture == "" {
 			o.Architecture = architecture(before)
 		}
-	}
-	if o.Architecture != "" && o.Architecture != "x86_64" && o.Architecture != "arm64" {
-		return usagef("--architecture %s is neither x86_64 nor arm64", o.Architecture)
 	}
 	// What to guess from. A server that doesn't say, such as one that isn't Wick, gets the
 	// newest.
