@@ -53,7 +53,7 @@ func TestOutputIsCutIntoLinesAndFramesWhereverItIsTorn(t *testing.T) {
 	}
 	for cut := 1; cut < len(whole); cut++ {
 		if got := split(whole[:cut], whole[cut:]); !slices.EqualFunc(got, want, same) {
-			t.Fatalf("torn at %d: %q", cut, got)
+			t.Fatalf("torn at %d: %+v", cut, got)
 		}
 	}
 	if got := split(strings.Split(whole, "")...); !slices.EqualFunc(got, want, same) {
