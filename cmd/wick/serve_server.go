@@ -1,0 +1,354 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/wick-run/wick"
+	awslambda "github.com/wick-run/wick/aws/lambda"
+	"github.com/wick-run/wick/aws/protocol"
+	"github.com/wick-run/wick/code"
+	"github.com/wick-run/wick/control"
+	"github.com/wick-run/wick/credentials"
+	"github.com/wick-run/wick/fleet"
+	"github.com/wick-run/wick/instance"
+	"github.com/wick-run/wick/invoke"
+	"github.com/wick-run/wick/logs"
+	"github.com/wick-run/wick/runtimes"
+	"github.com/wick-run/wick/sandbox"
+	"github.com/wick-run/wick/sqlstore"
+)
+
+// serve runs the server until ctx ends, and then stops it.
+func serve(ctx context.Context, c config, stdout, stderr io.Writer) error {
+	began := startOfProcess()
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	s, err := openServer(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(stdout, "wick %s ready at %s in %d ms\n",
+		buildVersion(), s.url(), time.Since(began).Milliseconds()); err != nil {
+		return errors.Join(err, s.close(context.WithoutCancel(ctx)))
+	}
+	for _, gap := range s.driver.Gaps() {
+		log.Warn(gap)
+	}
+	select {
+	case <-ctx.Done():
+	case err = <-s.failed:
+	}
+	return errors.Join(err, s.close(context.WithoutCancel(ctx)))
+}
+
+// startedVariable carries the time the process began over its re-execution.
+const startedVariable = "WICK_STARTED_NANOS"
+
+var processBegan = time.Now()
+
+// startOfProcess returns when this process began, before it re-executed itself.
+func startOfProcess() time.Time {
+	if n, err := strconv.ParseInt(os.Getenv(startedVariable), 10, 64); err == nil {
+		return time.Unix(0, n)
+	}
+	return processBegan
+}
+
+// server is all rooms, wired.
+type server struct {
+	c        config
+	log      *slog.Logger
+	listener net.Listener
+	http     *http.Server
+	inside   *http.Server // the same API as functions see it
+	driver   sandbox.Driver
+	runtimes *runtimes.Set
+	logs     *logs.Logs
+	control  *control.Control
+	fleet    *fleet.Fleet
+	failed   chan error
+	closers  []func() error // what was opened, in order
+}
+
+// openServer opens all that a server needs; an error leaves nothing open.
+func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err error) {
+	s := &server{c: c, log: log, failed: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.closeAll())
+		}
+	}()
+	if s.listener, err = listen(c); err != nil {
+		return nil, err
+	}
+	s.opened(ignoreClosed(s.listener.Close))
+	unlock, err := sqlstore.Lock(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	s.opened(unlock)
+	store, err := sqlstore.Open(ctx, filepath.Join(c.DataDir, "wick.db"), sqlstore.Options{})
+	if err != nil {
+		return nil, err
+	}
+	s.opened(store.Close)
+	keys, err := credentials.Open(filepath.Join(c.DataDir, "credentials.key"), time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("opening the key for functions' credentials: %w", err)
+	}
+	if s.logs, err = logs.Open(logs.Options{Store: store, Functions: store, Log: log}); err != nil {
+		return nil, err
+	}
+	s.opened(s.logs.Close)
+	packages, err := code.Open(filepath.Join(c.DataDir, "code"), s.codeOptions())
+	if err != nil {
+		return nil, err
+	}
+	s.opened(packages.Close)
+	if s.runtimes, err = runtimes.Discover(ctx, runtimes.Options{Dir: filepath.Join(c.DataDir, "runtimes")}); err != nil {
+		return nil, err
+	}
+	var resolver instance.Resolver
+	if s.driver, resolver, err = s.openDriver(driverID(c.DataDir)); err != nil {
+		return nil, err
+	}
+	s.opened(s.driver.Close)
+
+	host := &instance.Host{
+		Driver: s.driver, Runtimes: s.runtimes, Code: packages, Credentials: keys, Recorder: s.logs, Log: log,
+		ServeAPI: s.serveInside, InjectEndpoint: c.InjectEndpoints, Resolver: resolver, Egress: c.Egress,
+	}
+	s.fleet = fleet.New(fleet.Options{
+		Host: host, MemoryBytes: int64(c.Memory), IdleTimeout: c.IdleTimeout,
+		MaxLifetime: c.MaxLifetime, QueueWait: c.QueueWait, Log: log,
+	})
+	s.opened(func() error { s.fleet.Close(expired()); return nil })
+	s.control = control.New(control.Options{
+		Store: store, Code: packages, Runtimes: matcher{s.runtimes}, Log: log,
+		AllowDeprecatedRuntimes: c.AllowDeprecatedRuntimes, StrictRuntimes: c.StrictRuntimes,
+		AccountConcurrency: c.Concurrency,
+	})
+	s.opened(s.control.Close)
+	s.control.OnChange(s.retire)
+	if err := s.control.Start(ctx); err != nil {
+		return nil, err
+	}
+	lambda := awslambda.New(awslambda.Options{
+		Control: s.control, Invoker: invoke.New(s.control, s.fleet, c.Concurrency),
+		Code: packages, Secret: keys.Sign("code", nil), Log: log,
+	})
+	s.serveHTTP(lambda, keys)
+	return s, nil
+}
+
+func (s *server) opened(close func() error) { s.closers = append(s.closers, close) }
+
+// closeAll closes what was opened, last first.
+func (s *server) closeAll() error {
+	var errs []error
+	for n := len(s.closers) - 1; n >= 0; n-- {
+		errs = append(errs, s.closers[n]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// close ends the server: no new requests, time for those under way, then everything.
+func (s *server) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.c.Grace)
+	defer cancel()
+	shut := make(chan error, 1)
+	go func() { shut <- s.http.Shutdown(ctx) }()
+	s.fleet.Close(ctx) // answers those still under way when the time is over
+	err := <-shut
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close()
+	}
+	return errors.Join(err, s.closeAll())
+}
+
+// expired returns a context that is over: what closes under it doesn't wait.
+func expired() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func ignoreClosed(close func() error) func() error {
+	return func() error {
+		if err := close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// listen opens the server's address; its errors say what to do.
+func listen(c config) (net.Listener, error) {
+	ln, err := net.Listen("tcp", c.Addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s is in use: end what listens there, or choose another address with --addr", c.Addr)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s may not be listened on: choose a port above 1023 with --addr, or run as root", c.Addr)
+	case err != nil:
+		return nil, fmt.Errorf("%s can't be listened on (%w): choose another address with --addr", c.Addr, err)
+	}
+	if c.AccessKeyID == "" && !onLoopback(ln) {
+		return nil, errors.Join(fmt.Errorf("%s can be reached from other machines: give the key that requests must be signed with, "+
+			"as WICK_ACCESS_KEY_ID and WICK_SECRET_ACCESS_KEY, or listen on 127.0.0.1", c.Addr), ln.Close())
+	}
+	return ln, nil
+}
+
+func onLoopback(ln net.Listener) bool {
+	addr, ok := ln.Addr().(*net.TCPAddr)
+	return ok && addr.IP.IsLoopback()
+}
+
+// driverID derives the name under which a data directory's sandboxes are known on the
+// machine, so that two servers don't touch each other's.
+func driverID(dataDir string) string {
+	sum := sha256.Sum256([]byte(dataDir))
+	return hex.EncodeToString(sum[:4])
+}
+
+func (s *server) url() string { return "http://" + s.listener.Addr().String() }
+
+func (s *server) codeOptions() code.Options {
+	o := code.Options{Log: s.log}
+	target, ok := s.c.Forward["s3"]
+	if !ok {
+		target, ok = s.c.Forward["*"]
+	}
+	if ok {
+		o.S3 = code.NewS3(target.String(), "us-east-1", "wick", "wick")
+	}
+	return o
+}
+
+// serveHTTP starts answering on the listener, and makes the server that instances get.
+func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
+	verify := s.c.AccessKeyID != ""
+	options := protocol.Options{
+		Services: []*protocol.Service{lambda.Service()}, Forward: s.c.Forward, Log: s.log,
+		Verify: verify, Secrets: s.secrets(keys),
+	}
+	insideOptions := options
+	options.Local = s.local(verify)
+	s.inside = s.newHTTPServer(lambda.Handler(protocol.NewServer(insideOptions)))
+	s.opened(s.inside.Close)
+	s.http = s.newHTTPServer(lambda.Handler(protocol.NewServer(options)))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+	s.opened(func() error { return errors.Join(s.http.Close(), wait(done)) })
+}
+
+func wait(done <-chan struct{}) error {
+	<-done
+	return nil
+}
+
+func (s *server) newHTTPServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 3 * time.Minute,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// serveInside serves the API on a socket inside an instance until that is closed.
+func (s *server) serveInside(ln net.Listener) {
+	if err := s.inside.Serve(ln); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		s.log.Error("the API inside an instance ended", "error", err)
+	}
+}
+
+// retire ends instances that a change of their function has put out of date.
+func (s *server) retire(id wick.FunctionID, version string, f *wick.Function) {
+	current := ""
+	if f != nil {
+		current = f.ConfigHash
+	}
+	s.fleet.Retire(id, version, current)
+}
+
+// secrets finds the secret of an access key: the operator's, or a function's own.
+func (s *server) secrets(keys *credentials.Issuer) func(context.Context, string) (string, bool) {
+	return func(_ context.Context, accessKeyID string) (string, bool) {
+		if s.c.AccessKeyID != "" && accessKeyID == s.c.AccessKeyID {
+			return s.c.SecretAccessKey, true
+		}
+		return keys.Secret(accessKeyID)
+	}
+}
+
+// local serves /_wick/: what Wick's own commands ask for. With signatures required it
+// is for clients on this machine only, but for packages, whose links are signed.
+func (s *server) local(onlyHere bool) http.Handler {
+	mux := http.NewServeMux()
+	here := func(h http.HandlerFunc) http.HandlerFunc {
+		if !onlyHere {
+			return h
+		}
+		return func(w http.ResponseWriter, r *http.Request) {
+			host, _, err := net.SplitHostPort(r.RemoteAddr)
+			if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+				http.Error(w, "this is for clients on the server's own machine", http.StatusForbidden)
+				return
+			}
+			h(w, r)
+		}
+	}
+	mux.HandleFunc("GET /_wick/health", func(w http.ResponseWriter, _ *http.Request) {
+		s.writeJSON(w, map[string]string{"status": "ok", "version": buildVersion()})
+	})
+	mux.HandleFunc("GET /_wick/ps", here(func(w http.ResponseWriter, _ *http.Request) {
+		s.writeJSON(w, map[string]any{"instances": s.fleet.Instances(), "ahead": []wick.InstanceStatus{}})
+	}))
+	mux.HandleFunc("GET /_wick/runtimes", here(func(w http.ResponseWriter, _ *http.Request) {
+		s.writeJSON(w, s.runtimes.List())
+	}))
+	mux.HandleFunc("GET /_wick/logs", here(s.logs.Handler().ServeHTTP))
+	return mux
+}
+
+func (s *server) writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		s.log.Debug("a client hung up on an answer", "error", err)
+	}
+}
+
+// matcher tells control what this machine runs functions with.
+type matcher struct{ set *runtimes.Set }
+
+// Match implements control.Runtimes.
+func (m matcher) Match(runtime string) (control.Match, error) {
+	match, err := m.set.Match(runtime, false)
+	if err != nil {
+		return control.Match{}, err
+	}
+	name := "the function's own program"
+	if in := match.Interpreter; in.Bin != "" {
+		name = string(in.Language) + " " + in.Version + " (" + in.Bin + ")"
+	}
+	return control.Match{Exact: match.Exact, Name: name}, nil
+}
