@@ -72,7 +72,8 @@ Every flag can be given as a variable too: --data-dir as WICK_DATA_DIR.`,
 				return err
 			}
 			if err := enterIsolation(c); err != nil {
-				return err
+				// The driver says whether it can do without.
+				fmt.Fprintf(cmd.ErrOrStderr(), "wick: %v\n", err)
 			}
 			return serve(cmd.Context(), c, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
