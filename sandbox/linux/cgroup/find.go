@@ -16,14 +16,12 @@ import (
 
 // machine is where a tree looks for control groups. Tests have folders of their own.
 type machine struct {
-	mountinfo string // the mounts, as in /proc/self/mountinfo
-	self      string // this process's groups, as in /proc/self/cgroup
-	// made is called with each folder made, when not nil: there the kernel isn't
-	// who fills it.
-	made func(dir string) error
+	mountinfo string   // the mounts, as in /proc/self/mountinfo
+	self      string   // this process's groups, as in /proc/self/cgroup
+	v2        []string // the controllers of version 2 to use
 }
 
-var system = machine{mountinfo: "/proc/self/mountinfo", self: "/proc/self/cgroup"}
+var system = machine{mountinfo: "/proc/self/mountinfo", self: "/proc/self/cgroup", v2: v2Controllers}
 
 // find makes the hierarchy of the version this machine uses. On one that mounts both,
 // version 2 is used when it has the memory controller.
@@ -59,7 +57,7 @@ func (on machine) find(name string) (hierarchy, error) {
 		return newV2(on, unified, topOf(mounts, unified), name)
 	}
 	if len(v1) > 0 {
-		return newV1(on, v1, name)
+		return newV1(v1, name)
 	}
 	return none{}, nil
 }
@@ -139,20 +137,9 @@ func hasMemory(dir string) bool {
 	return err == nil && slices.Contains(strings.Fields(string(text)), "memory")
 }
 
-// mkdir makes a group's folder.
-func (on machine) mkdir(dir string) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	if on.made != nil {
-		return on.made(dir)
-	}
-	return nil
-}
-
 // mkdirShared makes a folder that may be there.
-func (on machine) mkdirShared(dir string) error {
-	if err := on.mkdir(dir); !errors.Is(err, fs.ErrExist) {
+func mkdirShared(dir string) error {
+	if err := os.Mkdir(dir, 0o755); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,8 @@ type Group struct {
 	limits  sandbox.Limits
 	limited bool
 	frozen  bool
-	removed bool
+
+	removed atomic.Bool
 
 	sampleMu sync.Mutex
 	sampled  int64 // highest MemoryBytes seen since the last ResetPeak
@@ -39,6 +41,7 @@ type member interface {
 	cloneFD() (int, bool)
 	limit(old *sandbox.Limits, l sandbox.Limits) error
 	canFreeze() bool
+	thawFile() (string, bool)
 	freeze(frozen bool) error // starts it
 	settled(frozen bool) (bool, error)
 	// wait returns when settled may have changed, at the latest after d.
@@ -61,6 +64,9 @@ func (g *Group) Name() string { return g.name }
 // AddPID moves a process, with all its threads, into the group. Its children to come
 // are in it from their first instruction on.
 func (g *Group) AddPID(pid int) error {
+	if g.removed.Load() {
+		return g.errorf("add process %d: %w", pid, fs.ErrClosed)
+	}
 	if err := g.member.addPID(pid); err != nil {
 		return g.errorf("add process %d: %w", pid, err)
 	}
@@ -80,7 +86,7 @@ func (g *Group) Limit(l sandbox.Limits) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.removed {
+	if g.removed.Load() {
 		return g.errorf("limit: %w", fs.ErrClosed)
 	}
 	var old *sandbox.Limits
@@ -101,6 +107,11 @@ func (g *Group) Limit(l sandbox.Limits) error {
 // CanFreeze says whether Freeze works on this machine.
 func (g *Group) CanFreeze() bool { return g.member.canFreeze() }
 
+// ThawFile is the file that a write of "THAWED" to thaws the group by. Only version 1 has
+// it, where a frozen process doesn't die of a SIGKILL: who wants a group to end with its
+// server hands this file to someone who outlives that.
+func (g *Group) ThawFile() (string, bool) { return g.member.thawFile() }
+
 // freezeWait bounds how long Freeze waits. A process takes microseconds to freeze
 // unless it is in the middle of a slow system call that can't be interrupted.
 const freezeWait = 2 * time.Second
@@ -111,7 +122,7 @@ const freezeWait = 2 * time.Second
 func (g *Group) Freeze() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.removed {
+	if g.removed.Load() {
 		return g.errorf("freeze: %w", fs.ErrClosed)
 	}
 	if g.frozen {
@@ -127,7 +138,7 @@ func (g *Group) Freeze() error {
 func (g *Group) Thaw() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.removed {
+	if g.removed.Load() {
 		return g.errorf("thaw: %w", fs.ErrClosed)
 	}
 	if !g.frozen {
@@ -215,15 +226,16 @@ const killFreeze = 50 * time.Millisecond
 
 // Kill sends SIGKILL to every process of the group but those in keep, frozen or not,
 // and leaves the group thawed. It returns when all have been signalled, which isn't
-// when they are gone: wait for the processes, or see Wait.
+// when they are gone: wait for the processes, or see Wait. A group that somebody else
+// has removed has nobody left to kill.
 func (g *Group) Kill(keep ...int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.removed {
+	if g.removed.Load() {
 		return g.errorf("kill: %w", fs.ErrClosed)
 	}
 	if len(keep) == 0 {
-		if done, err := g.member.kill(); err != nil {
+		if done, err := g.member.kill(); err != nil && !vanished(err) {
 			return g.errorf("kill: %w", err)
 		} else if done {
 			return g.thawed(nil)
@@ -242,6 +254,9 @@ func (g *Group) Kill(keep ...int) error {
 	for fresh := true; fresh; {
 		fresh = false
 		pids, err := g.member.pids()
+		if vanished(err) {
+			return nil
+		}
 		if err != nil {
 			return g.errorf("kill: %w", g.thawed(err))
 		}
@@ -260,6 +275,11 @@ func (g *Group) Kill(keep ...int) error {
 		}
 	}
 	return g.thawed(nil)
+}
+
+// vanished says whether err is that of a group whose folder is gone.
+func vanished(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }
 
 // thawed thaws, joining its error to err. The caller holds mu.
@@ -308,7 +328,7 @@ func (g *Group) Remove() error {
 func (g *Group) remove(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.removed {
+	if g.removed.Load() {
 		return nil
 	}
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
@@ -323,7 +343,7 @@ func (g *Group) remove(ctx context.Context) error {
 			return g.errorf("remove: processes are left: %w", err)
 		}
 	}
-	g.removed = true
+	g.removed.Store(true)
 	err := g.member.release()
 	g.tree.forget(g)
 	if err != nil {

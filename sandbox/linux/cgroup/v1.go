@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,15 +23,14 @@ var v1Controllers = []string{"memory", "cpu", "cpuacct", "pids", "freezer"}
 
 // v1 is a tree in the hierarchies of version 1.
 type v1 struct {
-	on     machine
 	parent map[string]string // the folder "wick-ID" by controller
 	dirs   []string          // the same, each once
 	swap   bool              // memory+swap can be limited
 	gap    []string
 }
 
-func newV1(on machine, own map[string]string, name string) (hierarchy, error) {
-	h := &v1{on: on, parent: map[string]string{}}
+func newV1(own map[string]string, name string) (hierarchy, error) {
+	h := &v1{parent: map[string]string{}}
 	var failed error
 	for _, c := range v1Controllers {
 		dir, ok := own[c]
@@ -40,7 +40,7 @@ func newV1(on machine, own map[string]string, name string) (hierarchy, error) {
 		}
 		dir = filepath.Join(dir, name)
 		if !slices.Contains(h.dirs, dir) {
-			if err := on.mkdirShared(dir); err != nil {
+			if err := mkdirShared(dir); err != nil {
 				failed = err
 				h.gap = append(h.gap, fmt.Sprintf("%s; its control group can't be written to (%v): run wick as root", gapOf(c), err))
 				continue
@@ -132,7 +132,7 @@ func (h *v1) close() error {
 func (h *v1) make(name string) (member, error) {
 	m := &v1Group{h: h, name: name}
 	for _, dir := range h.dirs {
-		if err := h.on.mkdir(filepath.Join(dir, name)); err != nil {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 			return nil, errors.Join(err, m.undo())
 		}
 		m.dirs = append(m.dirs, filepath.Join(dir, name))
@@ -147,7 +147,7 @@ func (h *v1) make(name string) (member, error) {
 func (h *v1) open(name string) (member, error) {
 	m := &v1Group{h: h, name: name}
 	for _, dir := range h.dirs {
-		if err := h.on.mkdirShared(filepath.Join(dir, name)); err != nil {
+		if err := mkdirShared(filepath.Join(dir, name)); err != nil {
 			return nil, err
 		}
 		m.dirs = append(m.dirs, filepath.Join(dir, name))
@@ -325,6 +325,11 @@ func numberOr(n int, none string) string {
 }
 
 func (m *v1Group) canFreeze() bool { return m.state.f != nil }
+
+func (m *v1Group) thawFile() (string, bool) {
+	dir, ok := m.dir("freezer")
+	return filepath.Join(dir, "freezer.state"), ok
+}
 
 func (m *v1Group) freeze(frozen bool) error {
 	if frozen {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,6 @@ var v2Controllers = []string{"memory", "cpu", "pids"}
 
 // v2 is a tree in the one hierarchy of version 2.
 type v2 struct {
-	on     machine
 	parent string // the folder "wick-ID"
 	place  place
 	has    []string // the controllers that groups have
@@ -43,22 +43,22 @@ func newV2(on machine, own, top, name string) (hierarchy, error) {
 			continue
 		}
 		if best.dir != "" && len(p.has) <= len(best.has) {
-			failed = errors.Join(failed, p.undo(on, name))
+			failed = errors.Join(failed, p.undo(name))
 			continue
 		}
 		if best.dir != "" {
-			failed = errors.Join(failed, best.undo(on, name))
+			failed = errors.Join(failed, best.undo(name))
 		}
 		best = p
-		if len(p.has) == len(v2Controllers) {
+		if len(p.has) == len(on.v2) {
 			break
 		}
 	}
 	if best.dir == "" {
 		return none{failed}, nil
 	}
-	h := &v2{on: on, parent: filepath.Join(best.dir, name), place: best, has: best.has}
-	for _, c := range v2Controllers {
+	h := &v2{parent: filepath.Join(best.dir, name), place: best, has: best.has}
+	for _, c := range on.v2 {
 		if !slices.Contains(h.has, c) {
 			h.gap = append(h.gap, gapOf(c)+"; under systemd, run wick as a service with Delegate=yes")
 		}
@@ -84,26 +84,26 @@ func leafOf(dir, name string) string { return filepath.Join(dir, name+"-server")
 func (on machine) delegate(dir, top, name string) (place, error) {
 	p := place{dir: dir}
 	folder := filepath.Join(dir, name)
-	if err := on.mkdirShared(folder); err != nil {
+	if err := mkdirShared(folder); err != nil {
 		return p, err
 	}
-	fail := func(err error) (place, error) { return p, errors.Join(err, p.undo(on, name)) }
+	fail := func(err error) (place, error) { return p, errors.Join(err, p.undo(name)) }
 	offered, err := readFile(dir, "cgroup.controllers")
 	if err != nil {
 		return fail(err)
 	}
-	on1, err := readFile(dir, "cgroup.subtree_control")
+	already, err := readFile(dir, "cgroup.subtree_control")
 	if err != nil {
 		return fail(err)
 	}
-	for _, c := range v2Controllers {
+	for _, c := range on.v2 {
 		if !slices.Contains(strings.Fields(offered), c) {
 			continue
 		}
-		if !slices.Contains(strings.Fields(on1), c) {
+		if !slices.Contains(strings.Fields(already), c) {
 			err := writeFile(dir, "cgroup.subtree_control", "+"+c)
 			if errors.Is(err, unix.EBUSY) {
-				if p.moved, err = on.clear(dir, top, name); err == nil {
+				if p.moved, err = clearOut(dir, top, name); err == nil {
 					err = writeFile(dir, "cgroup.subtree_control", "+"+c)
 				}
 			}
@@ -120,8 +120,8 @@ func (on machine) delegate(dir, top, name string) (place, error) {
 	return p, nil
 }
 
-// clear moves the processes in dir to a leaf, where that is ours to do.
-func (on machine) clear(dir, top, name string) ([]int, error) {
+// clearOut moves the processes in dir to a leaf, where that is ours to do.
+func clearOut(dir, top, name string) ([]int, error) {
 	pids, err := readPIDs(dir)
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (on machine) clear(dir, top, name string) ([]int, error) {
 		return nil, unix.EBUSY
 	}
 	leaf := leafOf(dir, name)
-	if err := on.mkdirShared(leaf); err != nil {
+	if err := mkdirShared(leaf); err != nil {
 		return nil, err
 	}
 	var moved []int
@@ -149,7 +149,7 @@ func (on machine) clear(dir, top, name string) ([]int, error) {
 }
 
 // undo takes back what delegate did.
-func (p place) undo(on machine, name string) error {
+func (p place) undo(name string) error {
 	errs := []error{removeFolder(filepath.Join(p.dir, name))}
 	for _, c := range p.enabled {
 		err := writeFile(p.dir, "cgroup.subtree_control", "-"+c)
@@ -178,11 +178,11 @@ func (p place) undo(on machine, name string) error {
 func (h *v2) version() int                 { return 2 }
 func (h *v2) gaps() []string               { return slices.Clone(h.gap) }
 func (h *v2) leftovers() ([]string, error) { return subfolders(h.parent) }
-func (h *v2) close() error                 { return h.place.undo(h.on, filepath.Base(h.parent)) }
+func (h *v2) close() error                 { return h.place.undo(filepath.Base(h.parent)) }
 
 func (h *v2) make(name string) (member, error) {
 	dir := filepath.Join(h.parent, name)
-	if err := h.on.mkdir(dir); err != nil {
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
 	m, err := h.open(name)
@@ -204,9 +204,9 @@ func (h *v2) open(name string) (member, error) {
 type v2Group struct {
 	h   *v2
 	dir string
-	// resettable says that the peak can be set back (Linux 6.12); found out by the
-	// first time.
-	noReset bool
+	// noReset says that the peak can't be set back, as it can since Linux 6.12: found out
+	// by the first try.
+	noReset atomic.Bool
 
 	// What every invocation reads or writes. peak is a descriptor the kernel keeps a
 	// mark of its own for, from the first time it is set back.
@@ -269,7 +269,7 @@ func (m *v2Group) pids() ([]int, error) { return readPIDs(m.dir) }
 // kill works on frozen processes too (Linux 5.14).
 func (m *v2Group) kill() (bool, error) {
 	err := writeFile(m.dir, "cgroup.kill", "1")
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) { // or the group is, which reading its processes will tell
 		return false, nil
 	}
 	return err == nil, err
@@ -307,6 +307,9 @@ func (m *v2Group) limitMemory(first bool, limit int64) error {
 
 func (m *v2Group) canFreeze() bool { return m.state.f != nil }
 
+// thawFile: in version 2 a frozen process dies like another.
+func (m *v2Group) thawFile() (string, bool) { return "", false }
+
 func (m *v2Group) freeze(frozen bool) error {
 	if frozen {
 		return m.state.write("1")
@@ -342,7 +345,7 @@ func (m *v2Group) usage() (sandbox.Usage, error) {
 		}
 		inactive, _ := field(text, "inactive_file") // a kernel without it has no such cache
 		u.MemoryBytes = max(all-inactive, 0)
-		if m.peak.f != nil && !m.noReset {
+		if m.peak.f != nil && !m.noReset.Load() {
 			if u.PeakMemoryBytes, err = m.peak.number(); err != nil {
 				return u, err
 			}
@@ -374,11 +377,11 @@ func (m *v2Group) usage() (sandbox.Usage, error) {
 // resetPeak: from the first time it fails on, the kernel's mark is no longer one since
 // the last reset, and isn't used.
 func (m *v2Group) resetPeak() (bool, error) {
-	if m.peak.f == nil || m.noReset {
+	if m.peak.f == nil || m.noReset.Load() {
 		return false, nil
 	}
 	if err := m.peak.write("0"); err != nil {
-		m.noReset = true
+		m.noReset.Store(true)
 		return false, nil
 	}
 	return true, nil

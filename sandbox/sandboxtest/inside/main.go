@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Reply is a line that serve answers with.
@@ -93,7 +95,7 @@ func do(words []string) (string, error) {
 	case "env":
 		return strings.Join(os.Environ(), "\n"), nil
 	case "pwd":
-		return syscallGetwd()
+		return unix.Getwd() // os.Getwd believes $PWD
 	case "stdin":
 		text, err := io.ReadAll(os.Stdin)
 		return string(text), err
@@ -138,13 +140,6 @@ func do(words []string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("no such thing as %q", words)
-}
-
-// syscallGetwd asks the kernel; os.Getwd believes $PWD.
-func syscallGetwd() (string, error) {
-	buf := make([]byte, 4096)
-	n, err := syscall.Getcwd(buf)
-	return strings.TrimRight(string(buf[:max(n, 0)]), "\x00"), err
 }
 
 // descriptors are those that came with the exec: this program's own close on one.
