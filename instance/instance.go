@@ -24,8 +24,7 @@ import (
 const (
 	initLimit       = 10 * time.Second
 	maxProcesses    = 1024
-	milliCPUPer1769 = 1000 // a function of 1,769 MB has one CPU
-	initCPUMilli    = 2000 // init isn't slowed down to the function's share
+	initCPUMilli    = 2000
 	credentialsLast = 12 * time.Hour
 	freezeAfter     = 100 * time.Millisecond
 	defaultTmpMB    = 512
@@ -180,11 +179,7 @@ func (i *Instance) Assign(ctx context.Context, f *wick.Function) error {
 	if err := i.box.Attach(sandbox.Mount{Source: dir, Target: "/var/task"}); err != nil {
 		return fmt.Errorf("attaching the code of %s: %w", f.Name, err)
 	}
-	limits := sandbox.Limits{
-		MemoryBytes: int64(f.MemoryMB) << 20, Processes: maxProcesses,
-		CPUMilli: max(initCPUMilli, cpuMilli(f.MemoryMB)),
-	}
-	if err := i.box.Limit(limits); err != nil {
+	if err := i.box.Limit(limitsOf(f, true)); err != nil {
 		return fmt.Errorf("limiting %s: %w", f.Name, err)
 	}
 	if err := i.box.ResetPeak(); err != nil {
@@ -213,8 +208,7 @@ func (i *Instance) Assign(ctx context.Context, f *wick.Function) error {
 	i.journal.assign(src)
 
 	failed, took := i.initialise(wick.PhaseInit, initLimit)
-	limits.CPUMilli = cpuMilli(f.MemoryMB)
-	if err := i.box.Limit(limits); err != nil {
+	if err := i.box.Limit(limitsOf(f, false)); err != nil {
 		return fmt.Errorf("limiting %s: %w", f.Name, err)
 	}
 	next := wick.InstanceIdle
@@ -232,7 +226,18 @@ func (i *Instance) Assign(ctx context.Context, f *wick.Function) error {
 	return err
 }
 
-func cpuMilli(memoryMB int) int { return max(memoryMB*milliCPUPer1769/1769, 1) }
+// limitsOf returns what an instance of f may use; its init isn't slowed down to the
+// function's share of a CPU. Source: Lambda developer guide, memory and CPU.
+func limitsOf(f *wick.Function, init bool) sandbox.Limits {
+	l := sandbox.Limits{
+		MemoryBytes: int64(f.MemoryMB) << 20, Processes: maxProcesses,
+		CPUMilli: max(f.MemoryMB*1000/1769, 1),
+	}
+	if init {
+		l.CPUMilli = max(l.CPUMilli, initCPUMilli)
+	}
+	return l
+}
 
 // sourceOf names the instance's log stream. Source: Lambda developer guide, log
 // streams, as recorded; with a group of the user's own the function's name is in it.

@@ -95,7 +95,7 @@ func (i *Instance) Invoke(inv *Invocation) (*Answer, error) {
 	var failed *fault
 	if from == wick.InstanceReset {
 		i.journal.begin(c.began, inv.RequestID, inv.Tail, changed)
-		failed, _ = i.initialise(wick.PhaseInvoke, c.timeout)
+		failed = i.initialiseAgain(c.timeout)
 		i.journal.state(time.Now(), start)
 	} else {
 		i.journal.begin(c.began, inv.RequestID, inv.Tail, changed, start)

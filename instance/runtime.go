@@ -90,6 +90,21 @@ func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fa
 	return failed, took
 }
 
+// initialiseAgain brings a reset instance's runtime to its first poll.
+func (i *Instance) initialiseAgain(limit time.Duration) *fault {
+	i.limit(true)
+	failed, _ := i.initialise(wick.PhaseInvoke, limit)
+	i.limit(false)
+	return failed
+}
+
+// limit sets what a running instance may use. A failure costs speed, not correctness.
+func (i *Instance) limit(init bool) {
+	if err := i.box.Limit(limitsOf(i.function, init)); err != nil {
+		i.host.Log.Warn("an instance's limits could not be changed", "instance", i.id, "error", err)
+	}
+}
+
 // signalStart ends the init under way, if there is one.
 func (i *Instance) signalStart(f *fault) {
 	i.mu.Lock()

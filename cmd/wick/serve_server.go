@@ -324,7 +324,7 @@ func (s *server) local(onlyHere bool) http.Handler {
 		s.writeJSON(w, map[string]any{"instances": s.fleet.Instances(), "ahead": []wick.InstanceStatus{}})
 	}))
 	mux.HandleFunc("GET /_wick/runtimes", here(func(w http.ResponseWriter, _ *http.Request) {
-		s.writeJSON(w, s.runtimes.List())
+		s.writeJSON(w, listRuntimes(s.runtimes))
 	}))
 	mux.HandleFunc("GET /_wick/logs", here(s.logs.Handler().ServeHTTP))
 	return mux
