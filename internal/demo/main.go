@@ -176,9 +176,12 @@ func (d *demo) showAWSCommand(ctx context.Context) error {
 func (d *demo) command(ctx context.Context, name string, args ...string) error {
 	fmt.Printf("$ %s %s\n", name[strings.LastIndex(name, "/")+1:], strings.Join(args, " "))
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "WICK_ENDPOINT="+d.url,
-		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=demo", "AWS_SECRET_ACCESS_KEY=demo",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_PROFILE=", "AWS_PAGER=", "AWS_ENDPOINT_URL=")
+	// None of the settings and profiles of whoever runs the demo.
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "WICK_")
+	})
+	cmd.Env = append(env, "WICK_ENDPOINT="+d.url,
+		"AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=demo", "AWS_SECRET_ACCESS_KEY=demo", "AWS_CONFIG_FILE=/dev/null")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
 }

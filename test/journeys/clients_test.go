@@ -5,16 +5,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// clientEnv is the environment of a client that can find nothing but s.
+// clientEnv is the environment of a client that can find nothing but s: none of the
+// settings and profiles of whoever runs the test.
 func clientEnv(s *server) []string {
-	return append(os.Environ(),
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "WICK_")
+	})
+	return append(env,
 		"AWS_ENDPOINT_URL="+s.URL, "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
-		"AWS_ACCESS_KEY_ID=journey", "AWS_SECRET_ACCESS_KEY=journey", "AWS_SESSION_TOKEN=",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_PROFILE=", "AWS_PAGER=",
+		"AWS_ACCESS_KEY_ID=journey", "AWS_SECRET_ACCESS_KEY=journey",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
 	)
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -74,7 +75,9 @@ func startIn(t *testing.T, dataDir string, args ...string) *server {
 	s := &server{DataDir: dataDir, stdout: newTranscript(), stderr: newTranscript(), exited: make(chan struct{})}
 	s.cmd = exec.Command(binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--data-dir", dataDir}, args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = s.stdout, s.stderr
-	s.cmd.Env = append(os.Environ(), "WICK_ENDPOINT=", "AWS_ENDPOINT_URL=")
+	s.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "WICK_")
+	})
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
