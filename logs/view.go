@@ -1,0 +1,270 @@
+package logs
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wick-run/wick"
+)
+
+// Query selects log records of a group.
+type Query struct {
+	Group     wick.LogGroupID
+	Streams   []string  // empty: all
+	From, To  time.Time // [From, To); zero: open
+	RequestID string    // "": all
+	// Limit takes only the newest so many; 0 takes all.
+	Limit int
+}
+
+// watch stands in a group from the moment a reader began, and tells what came after
+// that moment from what was there. All of it is guarded by the group's mutex.
+type watch struct {
+	q Query
+	// first is the first record of each stream that came since the watch began.
+	first map[string]position
+
+	// What follows is a follower's: the records that came and it has not taken yet.
+	live     bool
+	wake     chan struct{} // something came
+	queue    []wick.LogEvent
+	bytes    int // of text in queue
+	maxBytes int
+	lagged   bool  // the queue was full: what came since is not in it
+	lagFrom  int64 // the least milliseconds of what is not
+}
+
+// see is told of each new record of the group, in the order of its stream.
+func (w *watch) see(stream string, p position, ingested int64, requestID string, text []byte) {
+	if _, ok := w.first[stream]; !ok {
+		w.first[strings.Clone(stream)] = p
+	}
+	if !w.live || !w.q.wants(stream, p.millis) || w.q.RequestID != "" && w.q.RequestID != requestID {
+		return
+	}
+	switch {
+	case w.lagged:
+		w.lagFrom = min(w.lagFrom, p.millis)
+	case w.bytes+len(text) > w.maxBytes && w.bytes > 0:
+		w.lagged, w.lagFrom = true, p.millis
+	default:
+		r := record{millis: p.millis, message: text}
+		e := r.event(stream, p.seq, ingested)
+		e.RequestID = strings.Clone(requestID)
+		w.queue = append(w.queue, e)
+		w.bytes += len(text)
+	}
+	select {
+	case w.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// wants says whether a record of a stream at a time is asked for.
+func (q *Query) wants(stream string, millis int64) bool {
+	if len(q.Streams) > 0 && !slices.Contains(q.Streams, stream) {
+		return false
+	}
+	at := time.UnixMilli(millis)
+	return !at.Before(q.From) && (q.To.IsZero() || at.Before(q.To))
+}
+
+// view is a group as it was at one moment: what was in memory then, and the store,
+// less what came later. A record is in exactly one of the two: chunks are taken out
+// of memory after they are stored, and memory is looked at before the store.
+type view struct {
+	l     *Logs
+	q     Query
+	group *group
+	watch *watch
+	// memory is what was in memory; the store may have it by now.
+	memory map[chunkKey]chunkView
+	// delivered is where a follower that lagged has come to in each stream.
+	delivered map[string]position
+}
+
+// chunkKey identifies a chunk wherever it is. A stream that was forgotten and came
+// back counts its records anew, hence the time of ingestion.
+type chunkKey struct {
+	stream   string
+	first    position
+	ingested int64
+}
+
+// chunkView is a chunk as it was: bytes that are added later lie behind the slice.
+type chunkView struct{ raw, data []byte }
+
+// view begins to look at a group; the caller ends it with release.
+func (l *Logs) view(q Query, live bool) (*view, error) {
+	g := l.lockGroup(q.Group)
+	if g == nil {
+		return nil, ErrClosed
+	}
+	defer g.mu.Unlock()
+	v := &view{l: l, q: q, group: g, memory: map[chunkKey]chunkView{},
+		watch: &watch{q: q, first: map[string]position{}, live: live, wake: make(chan struct{}, 1), maxBytes: l.o.MaxFollowBytes}}
+	g.watches[v.watch] = struct{}{}
+	for name, st := range g.streams {
+		for _, c := range st.sealed {
+			v.memory[chunkKey{name, c.first, c.ingested}] = chunkView{c.raw, c.data}
+		}
+		if c := st.open; c != nil {
+			v.memory[chunkKey{name, c.first, c.ingested}] = chunkView{c.raw, nil}
+		}
+	}
+	return v, nil
+}
+
+func (v *view) release() {
+	v.group.mu.Lock()
+	delete(v.group.watches, v.watch)
+	v.group.mu.Unlock()
+}
+
+// fromMemory appends the wanted records that were in memory to list.
+func (v *view) fromMemory(list []wick.LogEvent) []wick.LogEvent {
+	for key, c := range v.memory {
+		if len(v.q.Streams) > 0 && !slices.Contains(v.q.Streams, key.stream) {
+			continue
+		}
+		raw := c.raw
+		if raw == nil {
+			var err error
+			if raw, _, _, err = v.l.codec.decode(c.data); err != nil {
+				v.l.o.Log.Error("a log chunk in memory can't be read", "stream", key.stream, "error", err)
+				continue
+			}
+		}
+		list = v.decode(list, key, raw)
+	}
+	return list
+}
+
+// fromStore appends the wanted records of a stored chunk to list.
+func (v *view) fromStore(list []wick.LogEvent, c *wick.StoredLogChunk) []wick.LogEvent {
+	raw, first, ingested, err := v.l.codec.decode(c.Data)
+	if err != nil {
+		v.l.o.Log.Error("a log chunk in the store can't be read", "chunk", c.ID, "stream", c.Stream, "error", err)
+		return list
+	}
+	key := chunkKey{c.Stream, position{first, c.FirstSeq}, ingested}
+	if _, ok := v.memory[key]; ok {
+		return list // stored meanwhile, and read from memory
+	}
+	return v.decode(list, key, raw)
+}
+
+// decode appends the wanted records of a chunk that were there when the view began.
+func (v *view) decode(list []wick.LogEvent, key chunkKey, raw []byte) []wick.LogEvent {
+	// What came later was seen by the watch before it could be stored and read here.
+	v.group.mu.Lock()
+	later, anyLater := v.watch.first[key.stream]
+	v.group.mu.Unlock()
+	had, anyHad := v.delivered[key.stream]
+
+	seq := key.first.seq
+	err := eachRecord(raw, key.first.millis, func(r record) {
+		p := position{r.millis, seq}
+		seq++
+		if anyLater && !p.before(later) || anyHad && !had.before(p) {
+			return
+		}
+		if !v.q.wants(key.stream, r.millis) || v.q.RequestID != "" && v.q.RequestID != string(r.request) {
+			return
+		}
+		list = append(list, r.event(key.stream, p.seq, key.ingested))
+	})
+	if err != nil {
+		v.l.o.Log.Error("a log chunk can't be read to its end", "stream", key.stream, "error", err)
+	}
+	return list
+}
+
+// byTime orders records by time, those of a stream as they came.
+func byTime(a, b wick.LogEvent) int {
+	return cmp.Or(a.Timestamp.Compare(b.Timestamp), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Seq, b.Seq))
+}
+
+// scanChunks is how many chunks are read from the store at once.
+const scanChunks = 200
+
+// scan calls emit with the view's records, oldest first, in pieces. It holds no more
+// of them in memory than chunks overlap in time.
+func (v *view) scan(ctx context.Context, emit func([]wick.LogEvent) error) error {
+	held := v.fromMemory(nil) // read and not emitted yet
+	seen := map[int64]time.Time{}
+	q := wick.LogQuery{Group: v.q.Group, Streams: v.q.Streams, From: v.q.From, To: v.q.To, RequestID: v.q.RequestID, Limit: scanChunks}
+	for {
+		page, err := v.l.o.Store.Chunks(ctx, q)
+		if err != nil {
+			return err
+		}
+		fresh := false
+		for i := range page {
+			if _, ok := seen[page[i].ID]; ok {
+				continue
+			}
+			fresh = true
+			seen[page[i].ID] = page[i].Last
+			held = v.fromStore(held, &page[i])
+		}
+		slices.SortFunc(held, byTime)
+		if len(page) < q.Limit {
+			return emitAll(held, emit)
+		}
+		if !fresh { // more chunks overlap here than a page has
+			q.Limit *= 2
+			continue
+		}
+		// Chunks come by their oldest record: nothing older than that of the last one
+		// is still to come.
+		q.From = page[len(page)-1].First
+		ready, _ := slices.BinarySearchFunc(held, q.From, func(e wick.LogEvent, t time.Time) int { return e.Timestamp.Compare(t) })
+		if err := emitAll(held[:ready], emit); err != nil {
+			return err
+		}
+		held = slices.Clone(held[ready:])
+		for id, last := range seen {
+			if last.Before(q.From) {
+				delete(seen, id)
+			}
+		}
+	}
+}
+
+func emitAll(list []wick.LogEvent, emit func([]wick.LogEvent) error) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return emit(list)
+}
+
+// newest returns the view's n newest records, oldest first.
+func (v *view) newest(ctx context.Context, n int) ([]wick.LogEvent, error) {
+	list := v.fromMemory(nil)
+	seen := map[int64]bool{}
+	q := wick.LogQuery{Group: v.q.Group, Streams: v.q.Streams, From: v.q.From, To: v.q.To, RequestID: v.q.RequestID, Newest: true, Limit: 32}
+	for {
+		page, err := v.l.o.Store.Chunks(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			if !seen[page[i].ID] {
+				seen[page[i].ID] = true
+				list = v.fromStore(list, &page[i])
+			}
+		}
+		slices.SortFunc(list, byTime)
+		list = list[max(0, len(list)-n):]
+		// Chunks come by their newest record, backwards: when that is older than all
+		// we have, the rest is too.
+		if len(page) < q.Limit || len(list) == n && list[0].Timestamp.After(page[len(page)-1].Last) {
+			return list, nil
+		}
+		q.Limit *= 4
+	}
+}
