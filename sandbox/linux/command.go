@@ -23,6 +23,9 @@ const (
 	// openFiles is how many descriptors a process may have. Source: Lambda quotas,
 	// file descriptors.
 	openFiles = 1024
+	// openProcesses is how many processes and threads there may be. Source: Lambda
+	// quotas, processes/threads.
+	openProcesses = 1024
 	// outOfMemoryScore makes the kernel choose a function before the server when the
 	// machine itself runs out of memory.
 	outOfMemoryScore = "300"
@@ -36,7 +39,7 @@ const (
 	fileFirst // Command.Files
 )
 
-// start starts a command. The sandbox's launch lock is held for reading.
+// start starts a command.
 func (s *Sandbox) start(c sandbox.Command) (*process, error) {
 	if len(c.Files) > maxFiles {
 		return nil, fmt.Errorf("%d files: at most %d can be passed", len(c.Files), maxFiles)
@@ -66,9 +69,36 @@ func (s *Sandbox) start(c sandbox.Command) (*process, error) {
 	if c.Stderr != nil {
 		files[fileStderr] = c.Stderr
 	}
-	p := newProcess(s)
-	r, err := s.control.send(message{kind: requestStart, b: int32(len(text))}, p, append(files, c.Files...)...)
+	files = append(files, c.Files...)
+	p, err := s.launch(files, int32(len(text)), report)
 	theirs.Close()
+	if err != nil {
+		return nil, err
+	}
+	// The socket closes with the exec; before that, it can carry why there was none.
+	buf := make([]byte, messageSize)
+	n, err := report.Read(buf)
+	if n == messageSize {
+		m := decodeMessage(buf)
+		return nil, script.failed(m.a, m.b)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return p, nil
+}
+
+// launch makes a command's process and lets it go when it is under the sandbox's limits.
+func (s *Sandbox) launch(files []*os.File, size int32, report *os.File) (*process, error) {
+	// Nobody in the sandbox can end the child as long as it waits, nor does the server
+	// while this is locked: its pid is sure to be its own.
+	s.launching.RLock()
+	defer s.launching.RUnlock()
+	if s.stopped {
+		return nil, errors.New("the sandbox is frozen")
+	}
+	p := newProcess(s)
+	r, err := s.control.send(message{kind: requestStart, b: size}, p, files...)
 	if err != nil {
 		return nil, err
 	}
@@ -84,44 +114,18 @@ func (s *Sandbox) start(c sandbox.Command) (*process, error) {
 	if err := p.started(r.pidfd); err != nil {
 		return nil, err
 	}
-	// Once to say that it waits; then the exec closes the socket, or it says why not.
-	for waits := true; ; waits = false {
-		buf := make([]byte, messageSize)
-		n, err := report.Read(buf)
-		switch {
-		case n == messageSize:
-			m := decodeMessage(buf)
-			return nil, script.failed(m.a, m.b)
-		case n == 1 && waits:
-			if err := s.letGo(p, report); err != nil {
-				return nil, err
-			}
-		case err == nil || errors.Is(err, io.EOF):
-			if waits {
-				return nil, errLost
-			}
-			return p, nil
-		default:
-			return nil, err
-		}
-	}
-}
-
-// letGo puts a new child under the sandbox's limits and lets it go on. Until then it is
-// out of reach of whatever runs in the sandbox, so its pid is sure to be its own.
-func (s *Sandbox) letGo(p *process, report *os.File) error {
 	if err := s.group.AddPID(p.pid); err != nil {
-		return err
+		return nil, err
 	}
 	// Written with the server's privileges it is the least the process can set itself.
 	score := "/proc/" + strconv.Itoa(p.pid) + "/oom_score_adj"
 	if err := os.WriteFile(score, []byte(outOfMemoryScore), 0); err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := report.Write([]byte{1}); err != nil {
-		return fmt.Errorf("let a process go on: %w", err)
+		return nil, fmt.Errorf("let a process go on: %w", err)
 	}
-	return nil
+	return p, nil
 }
 
 // commandScript composes what a new child does up to the command's exec.
@@ -129,7 +133,6 @@ func (s *Sandbox) commandScript(c sandbox.Command) *script {
 	d := s.driver
 	k := &script{}
 	answer := k.put(make([]byte, 8))
-	k.call("say that it is there", unix.SYS_WRITE, fileReport, "1", 1)
 	k.call("wait to be let on", unix.SYS_READ, fileReport, answer, 1)
 	k.want(1)
 
@@ -168,8 +171,12 @@ func (s *Sandbox) limitScript(k *script) {
 	limit(unix.RLIMIT_NOFILE, openFiles)
 	limit(unix.RLIMIT_CORE, 0)
 	limit(unix.RLIMIT_MEMLOCK, 64<<10)
-	// Of the sandbox's own uid: where there are no cgroups this is what bounds it.
+	// It counts the processes of the sandbox's user, so where there are no cgroups it
+	// bounds the sandbox; elsewhere it doesn't change with Limit and only is as on Lambda.
 	if n := s.processLimit(); n > 0 {
+		if s.driver.cgroups.Version() != 0 {
+			n = max(n, openProcesses)
+		}
 		limit(unix.RLIMIT_NPROC, uint64(n))
 	}
 }

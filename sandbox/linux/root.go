@@ -150,12 +150,16 @@ func (s *Sandbox) binds(mounts []sandbox.Mount) ([]bind, error) {
 	return all, nil
 }
 
-// inside cleans a path in a sandbox.
+// inside cleans a path in a sandbox that something is to be mounted at.
 func inside(p string) (string, error) {
 	if !path.IsAbs(p) {
 		return "", fmt.Errorf("path %q in a sandbox is not absolute", p)
 	}
-	if p = path.Clean(p); p == "/" || p == oldRoot {
+	p = path.Clean(p)
+	// What the sandbox has there itself is mounted later and would cover it, and a
+	// function could put links in the way.
+	top, _, _ := strings.Cut(p[1:], "/")
+	if slices.Contains([]string{"", oldRoot[1:], "tmp", "proc", "dev", "sys"}, top) {
 		return "", fmt.Errorf("nothing can be mounted at %s in a sandbox", p)
 	}
 	return p, nil

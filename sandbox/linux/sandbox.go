@@ -36,11 +36,11 @@ type Sandbox struct {
 	pidfd   int // of the first process
 	control *control
 
-	// launch is held for reading while a command is started, for writing while all are
+	// launching is held for reading while a process is made, for writing while all are
 	// ended, stopped or let go on.
-	launch  sync.RWMutex
-	stopped bool // guarded by launch
-	thawing bool // the first process knows how to thaw; guarded by launch
+	launching sync.RWMutex
+	stopped   bool // guarded by launching
+	thawing   bool // the first process knows how to thaw; guarded by launching
 
 	mu       sync.Mutex // guards what follows
 	limits   sandbox.Limits
@@ -127,11 +127,6 @@ func (s *Sandbox) ListenPacket(network, address string) (net.PacketConn, error) 
 // Start implements sandbox.Sandbox. What keeps the command from being run, such as a
 // path that isn't there, is an error of Start. A frozen sandbox starts nothing.
 func (s *Sandbox) Start(c sandbox.Command) (sandbox.Process, error) {
-	s.launch.RLock()
-	defer s.launch.RUnlock()
-	if s.stopped {
-		return nil, s.errorf("start %s: the sandbox is frozen", c.Path)
-	}
 	p, err := s.start(c)
 	if err != nil {
 		return nil, s.errorf("start %s: %w", c.Path, err)
@@ -141,8 +136,8 @@ func (s *Sandbox) Start(c sandbox.Command) (sandbox.Process, error) {
 
 // KillAll implements sandbox.Sandbox.
 func (s *Sandbox) KillAll() error {
-	s.launch.Lock()
-	defer s.launch.Unlock()
+	s.launching.Lock()
+	defer s.launching.Unlock()
 	r, err := s.control.signal(unix.SIGKILL)
 	if err != nil {
 		return s.errorf("end all processes: %w", err)
@@ -161,8 +156,8 @@ func (s *Sandbox) KillAll() error {
 // Freeze implements sandbox.Sandbox. Where there is no cgroup to do it, every process
 // is stopped by a signal, which a parent process inside can notice.
 func (s *Sandbox) Freeze() error {
-	s.launch.Lock()
-	defer s.launch.Unlock()
+	s.launching.Lock()
+	defer s.launching.Unlock()
 	if s.stopped {
 		return nil
 	}
@@ -185,8 +180,8 @@ func (s *Sandbox) Freeze() error {
 
 // Thaw implements sandbox.Sandbox.
 func (s *Sandbox) Thaw() error {
-	s.launch.Lock()
-	defer s.launch.Unlock()
+	s.launching.Lock()
+	defer s.launching.Unlock()
 	if !s.stopped {
 		return nil
 	}
@@ -248,7 +243,7 @@ func (s *Sandbox) Close() error { return s.close() }
 func (s *Sandbox) destroy() error {
 	var errs []error
 	if s.control != nil {
-		s.launch.Lock()
+		s.launching.Lock()
 		// Signalled first, for what Thaw says in KillAll.
 		if _, err := s.control.signal(unix.SIGKILL); err != nil && !errors.Is(err, errLost) {
 			errs = append(errs, err)
@@ -256,7 +251,7 @@ func (s *Sandbox) destroy() error {
 		if s.group != nil {
 			errs = append(errs, s.group.Thaw())
 		}
-		s.launch.Unlock()
+		s.launching.Unlock()
 		s.control.close()
 	}
 	if s.first != nil {

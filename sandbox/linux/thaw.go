@@ -16,7 +16,7 @@ import (
 // prepareThaw makes sure that a frozen sandbox ends with its server. When the first
 // process ends, the kernel kills all others; but in cgroup version 1 a frozen process
 // doesn't die. So the first process, which isn't in the cgroup, thaws them at its end.
-// The launch lock is held.
+// launching is locked.
 func (s *Sandbox) prepareThaw() error {
 	if s.thawing || s.driver.cgroups.Version() != 1 {
 		return nil
