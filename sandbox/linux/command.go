@@ -28,7 +28,7 @@ const (
 	openProcesses = 1024
 	// outOfMemoryScore makes the kernel choose a function before the server when the
 	// machine itself runs out of memory.
-	outOfMemoryScore = "300"
+	outOfMemoryScore = 300
 )
 
 // Files of a command's script, as init is passed them: 0 is the script.
@@ -118,8 +118,8 @@ func (s *Sandbox) launch(files []*os.File, size int32, report *os.File) (*proces
 		return nil, err
 	}
 	// Written with the server's privileges it is the least the process can set itself.
-	score := "/proc/" + strconv.Itoa(p.pid) + "/oom_score_adj"
-	if err := os.WriteFile(score, []byte(outOfMemoryScore), 0); err != nil {
+	path := "/proc/" + strconv.Itoa(p.pid) + "/oom_score_adj"
+	if err := os.WriteFile(path, []byte(s.driver.oomScore), 0); err != nil {
 		return nil, err
 	}
 	if _, err := report.Write([]byte{1}); err != nil {

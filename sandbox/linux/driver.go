@@ -59,6 +59,7 @@ type Driver struct {
 	gaps    []string
 
 	lastCapability int
+	oomScore       string // of commands
 
 	creating sync.WaitGroup // none is added once closed
 	sweeping sync.WaitGroup
@@ -152,9 +153,14 @@ func (d *Driver) open(o Options) error {
 	if d.null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
 		return err
 	}
-	if d.lastCapability, err = lastCapability(); err != nil {
+	if d.lastCapability, err = readNumber("/proc/sys/kernel/cap_last_cap"); err != nil {
 		return err
 	}
+	score, err := readNumber("/proc/self/oom_score_adj")
+	if err != nil {
+		return err
+	}
+	d.oomScore = strconv.Itoa(max(score, outOfMemoryScore)) // to lower it takes a capability
 	if d.mounter, err = newMounter(); err != nil {
 		return err
 	}
@@ -196,8 +202,8 @@ func (d *Driver) sweep(dir string) {
 	}
 }
 
-func lastCapability() (int, error) {
-	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+func readNumber(path string) (int, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
