@@ -3,6 +3,7 @@
 package cgroup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -135,6 +136,34 @@ func within(dir, top string) bool {
 func hasMemory(dir string) bool {
 	text, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 	return err == nil && slices.Contains(strings.Fields(string(text)), "memory")
+}
+
+// strays are the folders of that name in the hierarchies, but for the tree's own.
+func (on machine) strays(ctx context.Context, name string, own []string) []string {
+	mounts, err := on.mounts()
+	if err != nil { // find has read them before, and would have said
+		return nil
+	}
+	var found []string
+	for _, m := range mounts {
+		// What the walk can't enter is gone, or another's.
+		_ = filepath.WalkDir(m.Mountpoint, func(path string, e fs.DirEntry, err error) error {
+			if ctx.Err() != nil {
+				return fs.SkipAll
+			}
+			if err != nil || !e.IsDir() {
+				return nil
+			}
+			if e.Name() == name && !slices.Contains(own, path) {
+				found = append(found, path)
+			}
+			if strings.HasPrefix(e.Name(), "wick-") {
+				return fs.SkipDir
+			}
+			return nil
+		})
+	}
+	return found
 }
 
 // mkdirShared makes a folder that may be there.

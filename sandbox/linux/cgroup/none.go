@@ -14,6 +14,7 @@ import (
 type none struct{ err error }
 
 func (none) version() int                 { return 0 }
+func (none) folders() []string            { return nil }
 func (none) leftovers() ([]string, error) { return nil, nil }
 func (none) open(string) (member, error)  { return noMember{}, nil }
 func (none) make(string) (member, error)  { return noMember{}, nil }

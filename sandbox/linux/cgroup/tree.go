@@ -44,6 +44,8 @@ type Tree struct {
 type hierarchy interface {
 	version() int
 	gaps() []string
+	// folders are the tree's own, one in each hierarchy.
+	folders() []string
 	// leftovers are names of groups that are there already.
 	leftovers() ([]string, error)
 	// open takes over a group that exists, make makes one.
@@ -59,7 +61,8 @@ var validID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 // Open finds the control groups of this machine and makes the folder "wick-ID" in
 // them. Groups that a killed predecessor of the same ID left there end: their
 // processes have SIGKILL when Open returns, waiting for them and removing the groups
-// goes on in the background until Close.
+// goes on in the background until Close. A predecessor's folder in another place, the
+// control group of another session say, is removed too when no process is in it.
 //
 // A machine without usable control groups is no error: see [Tree.Version] and
 // [Tree.Gaps].
@@ -80,7 +83,7 @@ func openTree(o Options, on machine) (*Tree, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	t := &Tree{hier: hier, log: o.Log, stop: stop, groups: map[*Group]struct{}{}}
-	if err := t.sweep(ctx); err != nil {
+	if err := t.sweep(ctx, on, "wick-"+o.ID); err != nil {
 		stop()
 		return nil, errors.Join(fmt.Errorf("cgroup: leftovers: %w", err), hier.close())
 	}
@@ -88,7 +91,7 @@ func openTree(o Options, on machine) (*Tree, error) {
 }
 
 // sweep kills what a predecessor left and removes it in the background.
-func (t *Tree) sweep(ctx context.Context) error {
+func (t *Tree) sweep(ctx context.Context, on machine, name string) error {
 	names, err := t.hier.leftovers()
 	if err != nil {
 		return err
@@ -110,10 +113,11 @@ func (t *Tree) sweep(ctx context.Context) error {
 		t.groups[g] = struct{}{}
 	}
 	t.mu.Unlock()
-	if len(left) == 0 {
-		return nil
-	}
 	t.work.Go(func() {
+		for _, dir := range on.strays(ctx, name, t.hier.folders()) {
+			// Where someone is in it, it isn't ours to end.
+			_ = removeFolder(dir)
+		}
 		for _, g := range left {
 			if err := g.remove(ctx); err != nil && ctx.Err() == nil {
 				t.log.Warn("cgroup: can't remove a leftover group", "group", g.name, "error", err)

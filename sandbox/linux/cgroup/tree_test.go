@@ -49,14 +49,32 @@ func TestOpenEndsWhatAKilledPredecessorLeft(t *testing.T) {
 }
 
 // folder is one of the tree's own.
-func (t *Tree) folder() string {
-	switch h := t.hier.(type) {
-	case *v1:
-		return h.dirs[0]
-	case *v2:
-		return h.parent
+func (t *Tree) folder() string { return t.hier.folders()[0] }
+
+func TestOpenRemovesAPredecessorsFolderElsewhereWhenItIsEmpty(t *testing.T) {
+	id := newID()
+	leak.Check(t, id)
+	top := unified(t)
+	session := filepath.Join(top, "session-"+id)
+	stray := filepath.Join(session, "wick-"+id)
+	if err := os.MkdirAll(filepath.Join(stray, "a"), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	return ""
+	t.Cleanup(func() {
+		if err := removeFolder(session); err != nil {
+			t.Error(err)
+		}
+	})
+	busy := filepath.Join(session, "busy", "wick-"+id)
+	if err := os.MkdirAll(filepath.Join(busy, "a"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	beside(t, filepath.Join(busy, "a"))
+	openFor(t, id, v2Machine(t, top, top))
+	eventually(t, "the empty one is gone", func() bool { return !exists(session, "wick-"+id) })
+	if !exists(busy, "a") {
+		t.Error("one that somebody is in is gone")
+	}
 }
 
 func TestCloseKillsWhatIsLeft(t *testing.T) {

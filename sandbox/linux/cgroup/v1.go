@@ -101,8 +101,9 @@ func gapOf(controller string) string {
 	}
 }
 
-func (h *v1) version() int   { return 1 }
-func (h *v1) gaps() []string { return slices.Clone(h.gap) }
+func (h *v1) version() int      { return 1 }
+func (h *v1) folders() []string { return slices.Clone(h.dirs) }
+func (h *v1) gaps() []string    { return slices.Clone(h.gap) }
 
 func (h *v1) leftovers() ([]string, error) {
 	var all []string

@@ -176,6 +176,7 @@ func (p place) undo(name string) error {
 }
 
 func (h *v2) version() int                 { return 2 }
+func (h *v2) folders() []string            { return []string{h.parent} }
 func (h *v2) gaps() []string               { return slices.Clone(h.gap) }
 func (h *v2) leftovers() ([]string, error) { return subfolders(h.parent) }
 func (h *v2) close() error                 { return h.place.undo(filepath.Base(h.parent)) }
