@@ -333,7 +333,7 @@ def wrong_inputs():
     yield "Invoke of none", lambda: aws.invoke(FunctionName="no-such"), *not_found
 
     yield "a version that isn't there", lambda: aws.get_function(FunctionName=NAME, Qualifier="99"), missing, 404, re.escape(f"Function not found: {ARN}:99")
-    yield "$latest in lower case", lambda: aws.invoke(FunctionName=ARN + ":$latest"), missing, 404, re.escape(f"Function not found: {ARN}:$latest")
+    yield "$latest in lower case", lambda: aws.invoke(FunctionName=NAME, Qualifier="$latest"), missing, 404, re.escape(f"Function not found: {ARN}:$latest")
     yield (
         "an ARN of another region",
         lambda: aws.get_function(FunctionName=ARN.replace(REGION, "eu-west-1")),
@@ -397,15 +397,15 @@ def wrong_inputs():
     yield "a /tmp of 100 MB", creating(EphemeralStorage={"Size": 100}), constraints, 400, constraint("'100'", "ephemeralStorage.size", "have value greater than or equal to 512")
     yield "a description of 257 characters", creating(Description="d" * 257), constraints, 400, constraint(f"'{'d' * 257}'", "description", "have length less than or equal to 256")
     yield "a handler with a space", creating(Handler="app handler"), constraints, 400, constraint("'app handler'", "handler", r"satisfy regular expression pattern: [^\s]+")
-    yield "an architecture of old", creating(Architectures=["mips"]), constraints, 400, r"1 validation error detected: Value '\[mips\]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: \[Member must satisfy enum value set: \[.*\]\]"
+    yield "an architecture of old", creating(Architectures=["mips"]), constraints, 400, r"1 validation error detected: Value '\[mips\]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: \[Member must satisfy enum value set: \[x86_64, arm64\].*\]"
     yield "five kilobytes of environment", creating(Environment={"Variables": {"LARGE": "x" * 5000}}), invalid, 400, r"Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit\. String measured: .*"
     yield "a reserved variable", creating(Environment={"Variables": {"AWS_REGION": "mars"}}), invalid, 400, r"Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys.*AWS_REGION"
     yield "51 tags", creating(Tags={f"k{i}": "v" for i in range(51)}), invalid, 400, re.escape("Number of tags exceeds resource tag limit.")
     yield "a package that is no zip", creating(Code={"ZipFile": b"not a zip"}), invalid, 400, re.escape("Could not unzip uploaded file. Please check your file, then try to upload again.")
-    yield "a package of two sources", creating(Code={"ZipFile": ZIP, "S3Bucket": "b", "S3Key": "k"}), invalid, 400, r"Please do not provide other FunctionCode parameters when providing a ZipFile\."
+    yield "a package of two sources", creating(Code={"ZipFile": ZIP, "S3Bucket": "bucket", "S3Key": "key"}), invalid, 400, r"Please do not provide other FunctionCode parameters when providing a ZipFile\."
     yield "a zip without runtime", creating(Runtime=None), invalid, 400, re.escape("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 
-    yield "an event that isn't JSON", lambda: aws.invoke(FunctionName=NAME, Payload=b"{nope"), "InvalidRequestContentException", 400, r"Could not parse request body into json: .*"
+    yield "an event that isn't JSON", lambda: aws.invoke(FunctionName=NAME, Payload=b"{nope"), "InvalidRequestContentException", 400, r"(?s)Could not parse request body into json: .*"
     yield "an event of 7 MB", lambda: aws.invoke(FunctionName=NAME, Payload=b'"' + b"x" * 7_000_000 + b'"'), "RequestEntityTooLargeException", 413, re.escape("7000002 byte payload is too large for the RequestResponse invocation type (limit 6291456 bytes)")
     yield "an unknown invocation type", lambda: aws.invoke(FunctionName=NAME, InvocationType="Later"), constraints, 400, r"1 validation error detected: Value 'Later' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: \[.*\]"
     yield "an unknown log type", lambda: aws.invoke(FunctionName=NAME, LogType="Head"), constraints, 400, r"1 validation error detected: Value 'Head' at 'logType' failed to satisfy constraint: Member must satisfy enum value set: \[.*\]"
