@@ -1,17 +1,16 @@
 // What a handler is told about its invocation.
 // Source: Lambda developer guide, Node.js context object.
 
-const ENVIRONMENT = {
-  functionName: "AWS_LAMBDA_FUNCTION_NAME",
-  functionVersion: "AWS_LAMBDA_FUNCTION_VERSION",
-  memoryLimitInMB: "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-  logGroupName: "AWS_LAMBDA_LOG_GROUP_NAME",
-  logStreamName: "AWS_LAMBDA_LOG_STREAM_NAME",
-};
-
 // environmentFields are the context's members that never change.
 export function environmentFields() {
-  return Object.fromEntries(Object.entries(ENVIRONMENT).map(([key, name]) => [key, process.env[name]]));
+  const { env } = process;
+  return {
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+  };
 }
 
 // invocationFields are those that come with each event.

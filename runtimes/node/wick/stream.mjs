@@ -26,7 +26,8 @@ export class ResponseStream extends Writable {
   #api;
   #id;
   #errors;
-  #socket = null;
+  #socket = null; // null, too, when the response has failed
+  #opened = false;
   #contentType = "application/octet-stream";
   #answered;
   #whenAnswered;
@@ -48,16 +49,22 @@ export class ResponseStream extends Writable {
   }
 
   setContentType(contentType) {
-    if (this.#socket !== null) {
+    if (this.#opened) {
       throw new this.#errors.InvalidStreamingOperation("Cannot set content-type, too late.");
     }
     this.#contentType = contentType;
   }
 
   write(chunk, encoding, callback) {
-    this.#open();
+    this.#open(true);
     const plain = typeof chunk === "string" || chunk instanceof Uint8Array;
     return super.write(plain ? chunk : JSON.stringify(chunk), encoding, callback);
+  }
+
+  // end, unlike write, puts no prelude in front of its chunk: AWS's stream doesn't either.
+  end(chunk, encoding, callback) {
+    this.#open(false);
+    return super.end(chunk, encoding, callback);
   }
 
   // fail ends the response with an error: as trailers, for a part may be out already.
@@ -65,17 +72,20 @@ export class ResponseStream extends Writable {
     const object = describe(error);
     const body = Buffer.from(JSON.stringify(object)).toString("base64");
     const type = String(object.errorType).replace(/[^\x20-\x7e]/g, " ");
-    this.#open();
-    this.#socket.write(
+    this.#open(false);
+    this.#socket?.write(
       `0\r\nLambda-Runtime-Function-Error-Type: ${type}\r\nLambda-Runtime-Function-Error-Body: ${body}\r\n\r\n`,
     );
     this.#socket = null; // whatever the function still writes goes nowhere
   }
 
-  #open() {
-    if (this.#socket === null && !this.destroyed && !this.writableEnded && !this.opened) {
-      this.opened = true;
-      this.#socket = this.#api.openStream(this.#id, this.#contentType, this.#answered);
+  #open(withPrelude) {
+    if (this.#opened || this.destroyed) {
+      return;
+    }
+    this.#opened = true;
+    this.#socket = this.#api.openStream(this.#id, this.#contentType, this.#answered);
+    if (withPrelude) {
       this._onBeforeFirstWrite?.((chunk) => super.write(chunk));
     }
   }
@@ -95,10 +105,6 @@ export class ResponseStream extends Writable {
   }
 
   _final(callback) {
-    if (!this.opened) {
-      this.opened = true;
-      this.#socket = this.#api.openStream(this.#id, this.#contentType, this.#answered);
-    }
     if (this.#socket === null) {
       callback();
       return;
