@@ -128,13 +128,18 @@ func format(ctx context.Context, dir string, size int64) (_ *template, free int6
 	return t, free, err
 }
 
+var (
+	systemSbin = []string{"/usr/sbin", "/sbin", "/usr/local/sbin"}
+	sbin       = systemSbin // tests have none
+)
+
 // findMkfs: it is in sbin, which isn't on everybody's PATH.
 func findMkfs() (string, error) {
 	path, err := exec.LookPath("mkfs.ext4")
 	if err == nil {
 		return path, nil
 	}
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
+	for _, dir := range sbin {
 		if at, err := exec.LookPath(filepath.Join(dir, "mkfs.ext4")); err == nil {
 			return at, nil
 		}
