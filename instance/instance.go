@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -264,6 +265,25 @@ func (i *Instance) mapPaths(env map[string]string, f *wick.Function) {
 	for k, v := range env {
 		if _, own := f.Environment[k]; !own {
 			env[k] = rewritePaths(v, i.box.Path)
+		}
+	}
+}
+
+// mapCommand does the same for a command.
+func (i *Instance) mapCommand(c *runtimes.Command) {
+	if i.box.Path("/var/task") == "/var/task" {
+		return
+	}
+	c.Path, c.Dir = i.box.Path(c.Path), i.box.Path(c.Dir)
+	c.Args = slices.Clone(c.Args)
+	for n, a := range c.Args {
+		c.Args[n] = rewritePaths(a, i.box.Path)
+	}
+	if i.plan.Stem { // what an assigned runtime gets has been mapped already
+		c.Env = slices.Clone(c.Env)
+		for n, v := range c.Env {
+			name, value, _ := strings.Cut(v, "=")
+			c.Env[n] = name + "=" + rewritePaths(value, i.box.Path)
 		}
 	}
 }

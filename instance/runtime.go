@@ -147,14 +147,16 @@ func (i *Instance) startRuntime() error {
 			return err
 		}
 	}
+	program := cmd.Path
+	i.mapCommand(&cmd)
 	p, err := i.box.Start(sandbox.Command{
-		Path: i.box.Path(cmd.Path), Args: cmd.Args, Env: cmd.Env, Dir: i.box.Path(cmd.Dir),
+		Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir,
 		Stdout: i.journal.w, Stderr: i.journal.w, Files: files,
 	})
 	if err != nil {
 		var errno syscall.Errno
 		if !i.plan.Stem && errors.As(err, &errno) {
-			return &startError{startFault(cmd.Path, err)}
+			return &startError{startFault(program, err)}
 		}
 		return err
 	}
