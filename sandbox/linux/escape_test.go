@@ -169,8 +169,12 @@ func TestTheHostIsOutOfReach(t *testing.T) {
 		"ulimit -n 4096", "ulimit -c unlimited", "renice -n -5 $$", "chown 0 /tmp/mine", "test $(id -u) = 0",
 		"echo 0 >/proc/self/uid_map", "ls /sys/fs/cgroup/*",
 	} {
-		if text, exit := run(t, s, shell(script)); exit.Code == 0 {
+		text, exit := run(t, s, shell(script))
+		switch exit.Code {
+		case 0:
 			t.Errorf("%s: succeeded: %s", script, text)
+		case 127:
+			t.Logf("not tried, there is no such program here: %s", script)
 		}
 	}
 	// It is all still there, and what a function may do it can.

@@ -3,6 +3,7 @@
 package linux
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -52,12 +53,15 @@ func open(t testing.TB) *Driver {
 
 func openUnclosed(t testing.TB) *Driver {
 	t.Helper()
-	d, err := New(Options{ID: "test", Dir: t.TempDir(), Egress: true, Ahead: 2, Log: slog.New(slog.DiscardHandler)})
+	d, err := New(Options{ID: newID(), Dir: t.TempDir(), Egress: true, Ahead: 2, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
+
+// newID is an ID that no other driver on the machine has: others test beside.
+func newID() string { return "t" + strings.ToLower(rand.Text()[:9]) }
 
 var sandboxes atomic.Int64
 
