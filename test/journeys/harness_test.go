@@ -297,21 +297,10 @@ func (s *server) belongings(t *testing.T) belongings {
 	return b
 }
 
-// check fails the test for everything that is still there.
+// check fails the test for everything that is still there, of a server that has ended.
 func (b belongings) check(t *testing.T) {
 	t.Helper()
-	for pid, started := range b.procs {
-		if _, _, now, ok := readStat(fmt.Sprintf("/proc/%d/stat", pid)); ok && now == started {
-			t.Errorf("process %d of a sandbox is still there", pid)
-		}
-	}
-	for cgroup := range b.cgroups {
-		for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids"} {
-			if _, err := os.Stat(filepath.Join(root, cgroup)); err == nil {
-				t.Errorf("cgroup %s is still there", filepath.Join(root, cgroup))
-			}
-		}
-	}
+	b.checkSandboxes(t)
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
@@ -332,7 +321,28 @@ func (b belongings) check(t *testing.T) {
 	}
 }
 
-// readStat reads a /proc/PID/stat; ok is false when the process is gone.
+// checkSandboxes is check for what can't belong to another server on the same data
+// directory: processes and cgroups.
+func (b belongings) checkSandboxes(t *testing.T) {
+	t.Helper()
+	for pid, started := range b.procs {
+		path := fmt.Sprintf("/proc/%d/", pid)
+		if _, _, now, ok := readStat(path + "stat"); ok && now == started {
+			args, err := os.ReadFile(path + "cmdline")
+			t.Errorf("process %d of a sandbox is still there: %q %v", pid, bytes.ReplaceAll(args, []byte{0}, []byte{' '}), err)
+		}
+	}
+	for cgroup := range b.cgroups {
+		for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids"} {
+			if _, err := os.Stat(filepath.Join(root, cgroup)); err == nil {
+				t.Errorf("cgroup %s is still there", filepath.Join(root, cgroup))
+			}
+		}
+	}
+}
+
+// readStat reads a /proc/PID/stat; ok is false when the process is gone, or dead and only
+// not yet waited for by whoever inherited it.
 func readStat(path string) (pid, parent int, started string, ok bool) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -341,7 +351,7 @@ func readStat(path string) (pid, parent int, started string, ok bool) {
 	// The name, in parentheses, may hold anything: fields are counted behind it.
 	end := bytes.LastIndexByte(data, ')')
 	fields := strings.Fields(string(data[end+1:]))
-	if end < 0 || len(fields) < 20 {
+	if end < 0 || len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
 		return 0, 0, "", false
 	}
 	if _, err := fmt.Sscan(string(data), &pid); err != nil {
