@@ -162,7 +162,9 @@ func cutBytes(b []byte) (text, rest []byte, ok bool) {
 	return b[size : size+int(n)], b[size+int(n):], true
 }
 
-// codec compresses and decompresses chunks, from any goroutine.
+// codec compresses and decompresses chunks, from any goroutine. Used on whole chunks
+// it has no goroutines of its own and needs no closing, so a reader may be at work in
+// it while the log is closed.
 type codec struct {
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
@@ -179,14 +181,9 @@ func newCodec() (*codec, error) {
 	}
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxChunk))
 	if err != nil {
-		return nil, errors.Join(err, e.Close())
+		return nil, err
 	}
 	return &codec{encoder: e, decoder: d}, nil
-}
-
-func (k *codec) close() error {
-	k.decoder.Close()
-	return k.encoder.Close()
 }
 
 // encode returns the stored form of a chunk's raw.

@@ -14,11 +14,6 @@ func testCodec(t testing.TB) *codec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := k.close(); err != nil {
-			t.Error(err)
-		}
-	})
 	return k
 }
 

@@ -2,7 +2,6 @@ package logs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -79,7 +78,7 @@ func (l *Logs) run() {
 			l.sealAll()
 			answer <- l.storeQueued(&r)
 		case <-l.closing:
-			l.closeErr = errors.Join(l.storeLast(&r), l.codec.close())
+			l.closeErr = l.storeLast(&r)
 			return
 		}
 	}
