@@ -26,7 +26,8 @@ type writer struct {
 	closeOnce sync.Once
 	closing   chan struct{}
 	done      chan struct{}
-	closeErr  error // set before done is closed
+	closeErr  error  // set before done is closed
+	onCommit  func() // for tests; nil otherwise
 }
 
 // job is one caller's change.
@@ -167,6 +168,9 @@ func (w *writer) commit(jobs []*job) (ran int) {
 	if err := w.tx.run("COMMIT"); err != nil {
 		fail(jobs, fmt.Errorf("committing: %w", err))
 		w.rollback()
+	}
+	if w.onCommit != nil {
+		w.onCommit()
 	}
 	return len(jobs)
 }
