@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/moby/sys/mountinfo"
@@ -24,10 +23,6 @@ type loops struct {
 	id      string
 	control *os.File
 	dev     string // where device nodes are made that /dev lacks
-
-	mu    sync.Mutex // guards added
-	first int        // devices from this number on weren't there before
-	added map[int]struct{}
 }
 
 // devFolder is the folder for device nodes in the pool's.
@@ -41,7 +36,7 @@ const (
 )
 
 func openLoops(id, dir string) (*loops, error) {
-	l := &loops{id: id, dev: filepath.Join(dir, devFolder), added: map[int]struct{}{}}
+	l := &loops{id: id, dev: filepath.Join(dir, devFolder)}
 	if err := os.Mkdir(l.dev, 0o700); err != nil {
 		return nil, err
 	}
@@ -49,7 +44,6 @@ func openLoops(id, dir string) (*loops, error) {
 	if l.control, err = l.openNode("loop-control", miscMajor, loopControlMinor); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(l.dev))
 	}
-	l.first = countLoops()
 	return l, nil
 }
 
@@ -91,11 +85,6 @@ func (l *loops) attach(ctx context.Context, image *os.File, name string) (*os.Fi
 		n, err := unix.IoctlRetInt(int(l.control.Fd()), unix.LOOP_CTL_GET_FREE)
 		if err != nil {
 			return nil, 0, fmt.Errorf("find a free loop device: %w", err)
-		}
-		if n >= l.first {
-			l.mu.Lock()
-			l.added[n] = struct{}{}
-			l.mu.Unlock()
 		}
 		device, err := l.openNode("loop"+strconv.Itoa(n), loopMajor, minorOf(n))
 		if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) { // removed since
@@ -170,15 +159,9 @@ func backing(n int) string {
 	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), " (deleted)")
 }
 
-// close removes the device nodes, and the devices the kernel made for us.
+// close removes the device nodes. The devices that the kernel made when none was free
+// stay, free: removing one takes it 50 ms.
 func (l *loops) close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for n := range l.added {
-		// One that someone else has taken since stays.
-		_ = unix.IoctlSetInt(int(l.control.Fd()), unix.LOOP_CTL_REMOVE, n)
-	}
-	clear(l.added)
 	return errors.Join(l.control.Close(), os.RemoveAll(l.dev))
 }
 
