@@ -331,8 +331,7 @@ func killAll(r *room) {
 	a, b := r.serve(sb), r.serve(sb)
 	a.must("write", sb.Path("/tmp/kept"), "still here")
 	a.must("spawn", "4")
-	// Its children outlive b, whose output they don't have.
-	b.must("spawn", "2")
+	b.must("spawn", "1") // which goes on when b is gone
 	if err := b.Signal(syscall.SIGKILL); err != nil {
 		r.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/wick-run/wick/sandbox"
 )
@@ -22,6 +23,7 @@ var isolation = []test{
 	{"The machine's control groups are out of sight", hostGroups},
 	{"Mounts and attached slots can't be written to", readOnly},
 	{"A disk is as large as was asked for and no larger", diskFull},
+	{"KillAll ends daemons", killDaemons},
 	{"More memory than the limit ends the process", outOfMemory},
 	{"A lowered limit of memory holds", loweredMemory},
 	{"Files in /tmp don't use the memory up", tmpIsNoMemory},
@@ -156,6 +158,26 @@ func diskFull(r *room) {
 	}
 	if _, err := s.ask("fill", "/tmp/b", "12"); err == nil || !strings.Contains(err.Error(), "no space left") {
 		r.Errorf("12 MB more: %v", err)
+	}
+}
+
+// killDaemons: of a daemon, nothing but the walls tells where it belongs.
+func killDaemons(r *room) {
+	sb := r.create()
+	s := r.serve(sb)
+	s.must("spawn", "4")
+	if err := s.Signal(syscall.SIGKILL); err != nil {
+		r.Fatal(err)
+	}
+	r.exit(s)
+	if u := r.measure(sb); u.Processes < 4 {
+		r.Errorf("they ended with their parent: %+v", u)
+	}
+	if err := sb.KillAll(); err != nil {
+		r.Fatal(err)
+	}
+	if u := r.measure(sb); u.Processes > 1 { // an init, at most
+		r.Errorf("%+v", u)
 	}
 }
 

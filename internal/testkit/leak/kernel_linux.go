@@ -37,7 +37,7 @@ func (s *Snapshot) files() {
 	}
 }
 
-// children notes the processes below this one.
+// children notes the processes below this one, and those with a mark in their command.
 func (s *Snapshot) children() {
 	type process struct{ parent, what string }
 	all := map[string]process{}
@@ -61,6 +61,9 @@ func (s *Snapshot) children() {
 	}
 	self := strconv.Itoa(os.Getpid())
 	for pid := range all {
+		if pid != self && s.marked(all[pid].what) {
+			s.add("process", pid, all[pid].what)
+		}
 		for up := all[pid].parent; ; up = all[up].parent {
 			if up == self {
 				s.add("process", pid, all[pid].what)
