@@ -31,8 +31,10 @@ const (
 	jsInit   = timestamp + "\tundefined\t"
 )
 
-func TestNodeBehaves(t *testing.T) {
-	runBehaviours(t, []behaviour{
+func TestNodeBehaves(t *testing.T) { runBehaviours(t, nodeBehaviours()) }
+
+func nodeBehaviours() []behaviour {
+	return []behaviour{
 		{
 			name: "an async handler's result is JSON", ok: true,
 			program: js(`exports.handler = async (event) => ({got: event, u: undefined, d: new Date(0)})`), event: event{payload: `{"a":"ü"}`},
@@ -277,11 +279,13 @@ func TestNodeBehaves(t *testing.T) {
 			name: "a large event and a large answer", ok: true,
 			program: js(`exports.handler = async (e) => [e.length, "ä".repeat(2e6)]`), event: event{payload: `"` + strings.Repeat("x", 5<<20) + `"`}, body: `\[5242880,"ä*"\]`,
 		},
-	})
+	}
 }
 
-func TestNode24Behaves(t *testing.T) {
-	runBehaviours(t, []behaviour{
+func TestNode24Behaves(t *testing.T) { runBehaviours(t, node24Behaviours()) }
+
+func node24Behaviours() []behaviour {
+	return []behaviour{
 		{name: "a result", ok: true, program: js24(`exports.handler = async (e) => e`), event: event{payload: `[1]`}, body: `\[1\]`},
 		{name: "a result without a promise", ok: true, program: js24(`exports.handler = () => "sync"`), body: `"sync"`},
 		{
@@ -323,9 +327,9 @@ func TestNode24Behaves(t *testing.T) {
 		{
 			name: "the context and the store", ok: true,
 			program: js24(`exports.handler = async (e, c) => { awslambda.InvokeStore.set("k", 1); return [Object.keys(c), awslambda.InvokeStore.getRequestId() === c.awsRequestId, c.xRayTraceId]; }`), event: event{trace: "Root=1"},
-			body: `\[\["clientContext","identity","invokedFunctionArn","awsRequestId","tenantId","xRayTraceId","getRemainingTimeInMillis","functionVersion","functionName","memoryLimitInMB","logGroupName","logStreamName"\],true,"Root=1"\]`,
+			body: `\[\["clientContext","identity","invokedFunctionArn","awsRequestId","tenantId","xRayTraceId","getRemainingTimeInMillis","functionName","functionVersion","memoryLimitInMB","logGroupName","logStreamName"\],true,"Root=1"\]`,
 		},
-	})
+	}
 }
 
 func TestNodeStreams(t *testing.T) {

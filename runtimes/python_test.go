@@ -17,8 +17,10 @@ func pyNamed(handler string, files map[string]string) program {
 
 const pyUnhandled = "\\[WARNING\\]\t" + timestamp + "\t\tLAMBDA_WARNING: Unhandled exception\\..*runtimes-update.html\r\n"
 
-func TestPythonBehaves(t *testing.T) {
-	runBehaviours(t, []behaviour{
+func TestPythonBehaves(t *testing.T) { runBehaviours(t, pythonBehaviours()) }
+
+func pythonBehaviours() []behaviour {
+	return []behaviour{
 		{
 			name: "a result is JSON with spaces as json.dumps writes it", ok: true,
 			program: py("def handler(event, context):\n    return {'got': event, 'n': [1, 2.5, None, True]}\n"),
@@ -177,7 +179,7 @@ func TestPythonBehaves(t *testing.T) {
 				files: map[string]string{"app.py": "def handler(e, c):\n    raise ValueError('bad')\n"},
 			},
 			body: `\{"errorMessage": "bad".*`,
-			log:  `\{"timestamp": "[^"]*", "log_level": "ERROR", "errorMessage": "bad", "errorType": "ValueError", "requestId": "` + requestID + `", "stackTrace": \[.*\]\}` + "\n",
+			log:  `\{"timestamp": "[^"]*", "level": "ERROR", "errorMessage": "bad", "errorType": "ValueError", "requestId": "` + requestID + `", "stackTrace": \[.*\]\}` + "\n",
 		},
 		{
 			name: "the context", ok: true,
@@ -187,6 +189,21 @@ func TestPythonBehaves(t *testing.T) {
 				cognitoIdentity: `{"cognitoIdentityId":"id","cognitoIdentityPoolId":"pool"}`, tenantID: "tenant",
 			},
 			body: `\["LambdaContext\(\[aws_request_id=` + requestID + `,log_group_name=/aws/lambda/f,log_stream_name=2026/01/01/\[\$LATEST\]0123456789abcdef0123456789abcdef,function_name=f,memory_limit_in_mb=128,function_version=\$LATEST,invoked_function_arn=arn:aws:lambda:us-east-1:000000000000:function:f,client_context=ClientContext\(\[custom=\{'a': 1\},env=\{'e': 'v'\},client=Client\(\[installation_id=None,app_title=T,app_version_name=None,app_version_code=None,app_package_name=None\]\)\]\),identity=CognitoIdentity\(\[cognito_identity_id=id,cognito_identity_pool_id=pool\]\),tenant_id=tenant\]\)", true, \{"a": 1\}, "T", "id", "tenant"\]`,
+		},
+		{
+			name: "the W3C trace context leaves the client context", ok: true,
+			program: py("def handler(e, c):\n    return [c.w3c(), c.client_context.custom, hasattr(c.client_context, 'w3c')]\n"),
+			event:   event{clientContext: `{"custom":1,"w3c":{"traceparent":"00-1","other":"x","baggage":5}}`},
+			body:    `\[\{"traceparent": "00-1"\}, 1, false\]`,
+		},
+		{
+			name: "JSON log records of values without a JSON form", ok: true,
+			program: program{
+				runtime: "python3.12", handler: "app.handler", logging: jsonLogging,
+				files: map[string]string{"app.py": "import logging\ndef handler(e, c):\n    logging.error({'a': {1}})\n    logging.error('x', extra={'k': {2}})\n"},
+			},
+			body: `null`,
+			log:  `\{[^\n]*"message": \{"a": "\{1\}"\}[^\n]*\}` + "\n" + `\{[^\n]*"message": "x"[^\n]*"k": "\{2\}"\}` + "\n",
 		},
 		{
 			name:    "a client context that isn't JSON",
@@ -245,5 +262,5 @@ func TestPythonBehaves(t *testing.T) {
 			program: py("import logging\ndef handler(e, c):\n    logging.error('x' * 300000 + '\\nend')\n"),
 			body:    `null`, log: "\\[ERROR\\]\t" + timestamp + "\t" + requestID + "\t" + strings.Repeat("x", 1000) + "x*\nend\n",
 		},
-	})
+	}
 }

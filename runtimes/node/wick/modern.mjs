@@ -103,6 +103,7 @@ function invocationContext(headers) {
     ...fields,
     xRayTraceId: headers["lambda-runtime-trace-id"],
     getRemainingTimeInMillis,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME, // here it comes first
     ...environmentFields(),
   };
 }

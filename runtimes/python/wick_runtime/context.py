@@ -60,6 +60,9 @@ class LambdaContext:
         self.function_version = env("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = invocation.function_arn
         self.tenant_id = invocation.tenant_id
+        self._w3c = {}
+        if isinstance(client_context, dict):
+            self._w3c = _trace_context(client_context.pop("w3c", None))
         self.client_context = None
         if client_context is not None:
             self.client_context = ClientContext(client_context)
@@ -77,6 +80,10 @@ class LambdaContext:
     def get_remaining_time_in_millis(self):
         """Milliseconds until the invocation times out, never below 0."""
         return max(self._epoch_deadline_time_in_ms - int(time.time() * 1000), 0)
+
+    def w3c(self):
+        """The W3C trace context of the invocation, {} when it has none."""
+        return dict(self._w3c)
 
     def log(self, msg):
         """Writes a log record as it is."""
@@ -100,3 +107,11 @@ class LambdaContext:
             "tenant_id",
         )
         return "LambdaContext([%s])" % ",".join("%s=%s" % (n, getattr(self, n)) for n in names)
+
+
+def _trace_context(given):
+    """Source: W3C Trace Context; Baggage. It travels in the client context."""
+    if not isinstance(given, dict):
+        return {}
+    names = ("traceparent", "tracestate", "baggage")
+    return {name: given[name] for name in names if isinstance(given.get(name), str)}

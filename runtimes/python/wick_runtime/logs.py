@@ -166,7 +166,9 @@ class _JSONFormatter(logging.Formatter):
         entry = {
             "timestamp": self.formatTime(record, self.datefmt),
             "level": record.levelname,
-            "message": record.getMessage(),
+            "message": record.msg
+            if isinstance(record.msg, dict) and not record.args
+            else record.getMessage(),
             "logger": record.name,
             "stackTrace": error and traceback.format_tb(error[2]),
             "errorType": error and (error[0].__name__ if error[0] else None),
@@ -181,7 +183,7 @@ class _JSONFormatter(logging.Formatter):
             if key not in _STANDARD_FIELDS and key not in entry:
                 entry[key] = value
         entry = {key: value for key, value in entry.items() if value is not None}
-        return json.dumps(entry, ensure_ascii=False) + "\n"
+        return json.dumps(entry, ensure_ascii=False, default=str) + "\n"
 
 
 class Logs:
@@ -218,7 +220,7 @@ class Logs:
     def error(self, result):
         """Logs the error object that ends an invocation or init."""
         if self._json:
-            entry = {"timestamp": time.strftime(_DATE + "Z", time.gmtime()), "log_level": "ERROR"}
+            entry = {"timestamp": time.strftime(_DATE + "Z", time.gmtime()), "level": "ERROR"}
             entry.update(result)
             self.sink.log_lines([self._to_json(entry)])
             return

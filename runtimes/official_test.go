@@ -1,0 +1,181 @@
+package runtimes
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// officialVariable names a folder with AWS's own runtime clients, as official.sh makes
+// it: python/3.12 and python/3.8 (virtual environments with awslambdaric),
+// node/index.mjs (aws-lambda-ric 3) and node24/index.mjs (aws-lambda-ric 4), each with
+// its rapid-client.node.
+const officialVariable = "WICK_OFFICIAL_CLIENTS"
+
+// differences are behaviours that are meant to differ from the official client run
+// outside Lambda, with the reason.
+var differences = map[string]string{
+	"python/the package comes before the standard library":              "sys.path is set by a file of AWS's image, not by the client",
+	"python/a child process has the environment and not the connection": "descriptor 3 is a socket of the client's there",
+	"python/an async handler's coroutine has no JSON form":              "Python's warning names a line of the client",
+	"python/python3.8 has no request ID in its error object":            "as recorded on AWS, by an older client than can be installed",
+	"python/deep recursion is the function's error":                     "AWS's client sends an X-Ray cause larger than the API here takes",
+	"node/a rejection while the module loads":                           "AWS's client goes on polling and is ended by the platform",
+	"node24/a module that is missing":                                   "the require stack names the loader's files",
+}
+
+// TestAgainstOfficialClients runs every function of the behaviour tables under AWS's
+// clients too and compares answers, error objects, X-Ray causes, log records and exits.
+func TestAgainstOfficialClients(t *testing.T) {
+	dir := os.Getenv(officialVariable)
+	if dir == "" {
+		t.Skipf("AWS's runtime clients are missing: run runtimes/official.sh DIR and set %s=DIR", officialVariable)
+	}
+	for _, table := range []struct {
+		name string
+		rows []behaviour
+	}{{"python", pythonBehaviours()}, {"node", nodeBehaviours()}, {"node24", node24Behaviours()}} {
+		for _, b := range table.rows {
+			t.Run(table.name+"/"+b.name, func(t *testing.T) {
+				t.Parallel()
+				if reason, ok := differences[table.name+"/"+b.name]; ok {
+					t.Logf("not compared: %s", reason)
+					return
+				}
+				official := observe(startOfficial(t, dir, b.program), b)
+				ours := observe(runProgram(t, b.program, true), b)
+				if !reflect.DeepEqual(official, ours) {
+					t.Errorf("AWS's client\n%s\nours\n%s", show(official), show(ours))
+				}
+			})
+		}
+	}
+}
+
+func startOfficial(t *testing.T, dir string, prog program) *process {
+	t.Helper()
+	m := match(t, prog.runtime)
+	p := newProcess(t)
+	p.dir = writeFiles(t, prog.files)
+	p.listen()
+	env := p.environment(m, prog)
+	env["_LAMBDA_TELEMETRY_LOG_FD"] = "1"
+	switch m.Language {
+	case Python:
+		client := "3.12"
+		if prog.runtime == "python3.8" {
+			client = "3.8"
+		}
+		program := filepath.Join(dir, "python", client, "bin", "python3")
+		p.cmd = exec.Command(program, "-m", "awslambdaric", prog.handler) //nolint:gosec // a client the tester installed
+		delete(env, "PYTHONPATH")
+	default:
+		args := []string{"--expose-gc", "--no-experimental-require-module", "--no-experimental-detect-module"}
+		client := filepath.Join(dir, "node", "index.mjs")
+		if prog.runtime == "nodejs24.x" {
+			args = append(args, filepath.Join(dir, "node24", "index.mjs"))
+		} else {
+			starter := filepath.Join(t.TempDir(), "index.mjs")
+			source := "import {run} from " + quote(client) + "; await run(process.cwd(), process.env._HANDLER);\n"
+			if err := os.WriteFile(starter, []byte(source), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args = append(args, starter)
+		}
+		p.cmd = exec.Command(m.Interpreter.Bin, args...) //nolint:gosec // the machine's interpreter
+	}
+	p.cmd.Dir = p.dir
+	for name, value := range env {
+		p.cmd.Env = append(p.cmd.Env, name+"="+value)
+	}
+	p.run()
+	return p
+}
+
+func quote(s string) string {
+	b, _ := json.Marshal(s) // a string always has a JSON form
+	return string(b)
+}
+
+// observation is all that can be seen of an invocation, without what differs per run.
+type observation struct {
+	OK, Init  bool
+	Body      string
+	XRayCause string
+	Exit      string
+	Log       []record
+}
+
+func observe(p *process, b behaviour) observation {
+	p.t.Helper()
+	var o observation
+	if !b.init {
+		p.send(b.event)
+	}
+	if !b.noAnswer {
+		out := p.outcome()
+		o.OK, o.Init = out.ok, out.init
+		o.Body = p.normal(out.body())
+		o.XRayCause = p.normal(out.failure.XRayCause)
+	}
+	if b.exit != "" {
+		o.Exit = p.exit()
+	} else {
+		receive(p, p.polls, "a poll")
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // AWS's client would complain of a closed connection
+		p.exit()
+	}
+	for _, r := range p.records() {
+		rec := record{r.framed, p.normal(strings.TrimSuffix(r.text, "\n"))}
+		if n := len(o.Log); rec.text == "RUNTIME" && n > 0 && o.Log[n-1] == rec {
+			continue
+		}
+		o.Log = append(o.Log, rec)
+	}
+	return o
+}
+
+var perRun = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z`), "TIME"},
+	// Frames of the runtime itself: how many and which is its own business.
+	{regexp.MustCompile(`(?:,?"    at [^"]*(?:file:///[^"]*\.mjs|node:internal)[^"]*")+`), `,"RUNTIME"`},
+	{regexp.MustCompile(`(?:\n    at [^\n"]*(?:file:///[^\n"]*\.mjs|node:internal)[^\n"]*)+`), "\nRUNTIME"},
+	{regexp.MustCompile(`(?:\\n    at [^\\"]*(?:file:///[^\\"]*\.mjs|node:internal)[^\\"]*)+`), `\nRUNTIME`},
+	{regexp.MustCompile(`^    at .*file:///.*\.mjs.*$`), "RUNTIME"},
+	{regexp.MustCompile(`- /[^ "\\]*/index\.mjs`), "- /var/runtime/index.mjs"},
+	{regexp.MustCompile(`\(node:\d+\)`), "(node:PID)"},
+	{regexp.MustCompile(`(?:,?\{"path":"[^"]*","line":(?:null|\d+),"label":"[^"]*"\})+\]`), "FRAMES]"},
+	{regexp.MustCompile(`"paths":\s*\[[^\]]*\]`), "PATHS"},
+	{regexp.MustCompile(`[^ "]*/lib/python3\.\d+/`), "/LIB/"},
+	{regexp.MustCompile(`line \d+, in import_module`), "line N, in import_module"},
+}
+
+// normal replaces what differs from run to run and from client to client.
+func (p *process) normal(s string) string {
+	s = strings.ReplaceAll(s, p.dir, taskDir)
+	for _, r := range perRun {
+		s = r.pattern.ReplaceAllString(s, r.with)
+	}
+	return s
+}
+
+func show(o observation) string {
+	b, _ := json.MarshalIndent(o, "", " ") // of strings and booleans
+	var log strings.Builder
+	for _, r := range o.Log {
+		if r.framed {
+			log.WriteString("frame ")
+		}
+		log.WriteString(quote(r.text) + "\n")
+	}
+	return string(b) + "\n" + log.String()
+}
