@@ -7,35 +7,124 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// errBusy: a released slot still has open sockets.
-var errBusy = errors.New("sockets are still open in the slot")
+// errBusy: somebody still uses a released slot.
+var errBusy = errors.New("the slot is still in use")
 
-// wash makes a released slot as good as new, or fails.
-func (p *Pool) wash(sp *space) error {
-	err := inside(p.home, sp.ns, func() error {
-		if err := endSockets(); err != nil {
+// wash makes released slots as good as new and returns them with an error each for
+// those it couldn't. Its two expensive parts, looking through all processes and all
+// connections of the host, are done once for all slots, and the latter only for slots
+// that have sent something.
+func (p *Pool) wash(dirty []dirtySpace) []dirtySpace {
+	used, usedErr := namespacesInUse()
+	sent := map[netip.Addr]bool{}
+	for i := range dirty {
+		d := &dirty[i]
+		if d.err = usedErr; d.err != nil {
+			continue
+		}
+		if pid := used[d.space.inode]; pid != 0 {
+			d.err = fmt.Errorf("%w by process %d", errBusy, pid)
+			continue
+		}
+		packets, err := p.washInside(d.space)
+		if d.err = err; err == nil && d.space.link != nil && packets != d.space.sent {
+			sent[d.space.link.address] = true
+			d.space.sent = packets
+		}
+	}
+	if len(sent) == 0 {
+		return dirty
+	}
+	if err := forgetFlows(func(from netip.Addr) bool { return sent[from] }); err != nil {
+		for i := range dirty {
+			if d := &dirty[i]; d.err == nil && d.space.link != nil && sent[d.space.link.address] {
+				d.err = err
+			}
+		}
+	}
+	return dirty
+}
+
+// washInside does what must be done in the slot's namespace, and returns how many
+// packets have left it.
+func (p *Pool) washInside(sp *space) (packets uint64, err error) {
+	err = inside(p.home, sp.ns, func() error {
+		clean, err := noSockets()
+		if err != nil {
 			return err
 		}
-		if sp.link == nil {
-			return nil
+		if !clean {
+			if err := endSockets(); err != nil {
+				return err
+			}
 		}
-		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-		if err != nil {
-			return fmt.Errorf("check slot: %w", err)
+		if sp.link != nil {
+			packets, err = checkSlotEnd(sp.link.address)
 		}
-		defer h.Close()
-		return checkSlotEnd(h, sp.link.address)
-	})
-	if err != nil || sp.link == nil {
 		return err
+	})
+	return packets, err
+}
+
+// namespacesInUse returns the network namespaces of all processes, by inode, with one
+// process of each.
+func namespacesInUse() (map[uint64]int, error) {
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("look for processes: %w", err)
 	}
-	return forgetFlows(netip.PrefixFrom(sp.link.address, 32))
+	defer proc.Close()
+	entries, err := proc.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("look for processes: %w", err)
+	}
+	used := map[uint64]int{}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e)
+		if err != nil {
+			continue
+		}
+		var st unix.Stat_t
+		// A process that has gone meanwhile uses nothing.
+		if err := unix.Fstatat(int(proc.Fd()), e+"/ns/net", &st, 0); err == nil {
+			used[st.Ino] = pid
+		}
+	}
+	return used, nil
+}
+
+// noSockets runs inside a released slot and reports whether the kernel has none there,
+// as it usually is; that costs far less than listing them.
+func noSockets() (bool, error) {
+	text, err := os.ReadFile("/proc/thread-self/net/sockstat")
+	if err != nil {
+		return false, fmt.Errorf("count sockets: %w", err)
+	}
+	var used, waiting int
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		for i := 1; i+1 < len(fields); i += 2 {
+			switch fields[0] + fields[i] {
+			case "sockets:used":
+				used, err = strconv.Atoi(fields[i+1])
+			case "TCP:tw":
+				waiting, err = strconv.Atoi(fields[i+1])
+			}
+			if err != nil {
+				return false, fmt.Errorf("count sockets: %w", err)
+			}
+		}
+	}
+	return used == 0 && waiting == 0, nil
 }
 
 // Layout of the kernel's struct inet_diag_req_v2 and inet_diag_msg (linux/inet_diag.h):
@@ -148,19 +237,20 @@ const (
 
 	attributeType = ^(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER) & 0xffff
 
-	ctaTupleOrig       = 1
-	ctaID              = 12
-	ctaZone            = 18
-	ctaFilter          = 25
-	ctaTupleIP         = 1
-	ctaIPv4Source      = 1
-	ctaFilterOrigFlags = 1
-	ctaFilterSource    = 1 << 0
+	ctaTupleOrig  = 1
+	ctaStatus     = 3
+	ctaID         = 12
+	ctaZone       = 18
+	ctaStatusMask = 26
+	ctaTupleIP    = 1
+	ctaIPv4Source = 1
+
+	ipsSourceNAT = 1 << 4
 )
 
-// forgetFlows deletes the connections the host tracks that came from the addresses,
-// so that their late replies don't reach who has an address next.
-func forgetFlows(from netip.Prefix) error {
+// forgetFlows deletes the connections the host tracks that came from certain addresses
+// of slots, so that their late replies don't reach who has an address next.
+func forgetFlows(from func(netip.Addr) bool) error {
 	flows, err := trackedFlows(from)
 	if err != nil {
 		return err
@@ -176,19 +266,15 @@ func forgetFlows(from netip.Prefix) error {
 	return nil
 }
 
-// trackedFlows returns what identifies each connection that came from the addresses.
-func trackedFlows(from netip.Prefix) ([][]byte, error) {
+// trackedFlows returns what identifies each masqueraded connection that came from the
+// addresses. The kernel goes through a table of hundreds of thousands of buckets for
+// it, which takes milliseconds.
+func trackedFlows(from func(netip.Addr) bool) ([][]byte, error) {
 	req := nl.NewNetlinkRequest(ctMessageGet, unix.NLM_F_DUMP)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_INET, Version: nl.NFNETLINK_V0})
-	if from.IsSingleIP() {
-		// Since Linux 5.9 the kernel tells only those asked for; an older one tells all.
-		tuple := nl.NewRtAttr(unix.NLA_F_NESTED|ctaTupleOrig, nil)
-		tuple.AddRtAttr(unix.NLA_F_NESTED|ctaTupleIP, nil).AddRtAttr(ctaIPv4Source, from.Addr().AsSlice())
-		filter := nl.NewRtAttr(unix.NLA_F_NESTED|ctaFilter, nil)
-		filter.AddRtAttr(ctaFilterOrigFlags, nl.Uint32Attr(ctaFilterSource))
-		req.AddData(tuple)
-		req.AddData(filter)
-	}
+	// Since Linux 5.15 it tells only those asked for; an older one tells all.
+	req.AddData(nl.NewRtAttr(ctaStatus, nl.BEUint32Attr(ipsSourceNAT)))
+	req.AddData(nl.NewRtAttr(ctaStatusMask, nl.BEUint32Attr(ipsSourceNAT)))
 	var flows [][]byte
 	err := req.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(message []byte) bool {
 		if flow := flowFrom(message, from); flow != nil {
@@ -203,7 +289,7 @@ func trackedFlows(from netip.Prefix) ([][]byte, error) {
 }
 
 // flowFrom returns the attributes that identify a flow, if it came from the addresses.
-func flowFrom(message []byte, from netip.Prefix) []byte {
+func flowFrom(message []byte, from func(netip.Addr) bool) []byte {
 	if len(message) < nl.SizeofNfgenmsg {
 		return nil
 	}
@@ -216,7 +302,7 @@ func flowFrom(message []byte, from netip.Prefix) []byte {
 	for _, a := range attributes {
 		switch a.Attr.Type & attributeType {
 		case ctaTupleOrig:
-			found = from.Contains(tupleSource(a.Value))
+			found = from(tupleSource(a.Value))
 		case ctaID, ctaZone:
 		default:
 			continue

@@ -15,8 +15,8 @@
 // A slot with egress reaches everything the host can reach, the LAN included, except
 // the host itself (any address it has, on any interface), other slots, link-local
 // and the clouds' metadata addresses, multicast, broadcast and reserved ranges.
-// Those are refused with an ICMP error, not silently, so that a client fails at once
-// instead of waiting for its time-out. Nothing can open a connection to a slot, from
+// Those are refused with a reset or an ICMP error, not silently, so that a client fails
+// at once instead of waiting for its time-out. Nothing can open a connection to a slot, from
 // the host or from elsewhere. A slot without egress has no link at all.
 //
 // # How

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -19,6 +20,7 @@ import (
 const (
 	setRange   = "range"   // the pool's addresses
 	setOpened  = "opened"  // interfaces whose IPv4 forwarding some pool has switched on
+	setUplinks = "uplinks" // interfaces that led somewhere at that time
 	setRefused = "refused" // where slots may not go
 )
 
@@ -41,43 +43,44 @@ type firewall struct {
 	names     names
 	addresses netip.Prefix
 	opened    []string
+	uplinks   []string
 }
 
 // install puts the table in place of whatever has its name, in one transaction. As
-// nft would print it, with wkID-* for the pool's interfaces:
+// nft would print it, with wkID-* for the pool's interfaces, and refuse for a reset to
+// TCP and an ICMP error (of which the kernel sends one a second to each) to the rest:
 //
 //	chain arriving { type filter hook prerouting priority mangle
 //	    iifname != "wkID-*" accept
 //	    meta nfproto != ipv4 drop
 //	    fib saddr . iif oif 0 drop                     # not the slot's own address
 //	    ct state established accept
-//	    fib daddr type != unicast reject               # an address of the host, before any DNAT
+//	    fib daddr type != unicast refuse               # an address of the host, before any DNAT
 //	}
 //	chain input { type filter hook input priority filter
 //	    iifname != "wkID-*" accept
 //	    ct state established accept
-//	    reject                                         # the host, after DNAT
+//	    refuse                                         # the host, after DNAT
 //	}
 //	chain forward { type filter hook forward priority filter
 //	    iifname "wkID-*" jump leaving
 //	    oifname "wkID-*" jump entering
-//	    iifname @opened oifname @opened drop
+//	    iifname @opened oifname @uplinks drop          # as before forwarding was switched on
 //	}
 //	chain leaving {
-//	    oifname "wkID-*" reject                        # other slots
+//	    oifname "wkID-*" refuse                        # other slots
 //	    ct state established accept
 //	    ct state invalid drop                          # would leave without masquerading
-//	    ip daddr @range reject
-//	    ip daddr @refused reject
+//	    ip daddr @range refuse
+//	    ip daddr @refused refuse
 //	    accept
 //	}
 //	chain output { type filter hook output priority filter
 //	    oifname "wkID-*" jump entering
 //	}
 //	chain entering {
-//	    ct state established accept
-//	    meta l4proto icmp accept                       # errors; replies are established
-//	    drop
+//	    ct state established,related accept            # replies, resets and errors
+//	    refuse
 //	}
 //	chain masquerade { type nat hook postrouting priority srcnat
 //	    oifname != "wkID-*" meta nfproto ipv4 ip saddr @range masquerade
@@ -96,6 +99,7 @@ func (f firewall) install() error {
 	addresses := &nftables.Set{Table: table, ID: 1, Name: setRange, KeyType: nftables.TypeIPAddr, Interval: true}
 	denied := &nftables.Set{Table: table, ID: 2, Name: setRefused, KeyType: nftables.TypeIPAddr, Interval: true}
 	opened := &nftables.Set{Table: table, ID: 3, Name: setOpened, KeyType: nftables.TypeIFName}
+	uplinks := &nftables.Set{Table: table, ID: 4, Name: setUplinks, KeyType: nftables.TypeIFName}
 	for _, s := range []struct {
 		set      *nftables.Set
 		elements []nftables.SetElement
@@ -103,6 +107,7 @@ func (f firewall) install() error {
 		{addresses, intervals(f.addresses)},
 		{denied, intervals(refused...)},
 		{opened, interfaceNames(f.opened)},
+		{uplinks, interfaceNames(f.uplinks)},
 	} {
 		if err := c.AddSet(s.set, s.elements); err != nil {
 			return fmt.Errorf("make nftables set %s: %w", s.set.Name, err)
@@ -127,6 +132,10 @@ func (f firewall) install() error {
 		}
 		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: all})
 	}
+	refuse := func(chain *nftables.Chain, parts ...[]expr.Any) {
+		add(chain, append(slices.Clone(parts), layer4(unix.IPPROTO_TCP), reset)...)
+		add(chain, append(slices.Clone(parts), unreachable)...)
+	}
 	prefix := f.names.interfaces
 	established := ctState(expr.CtStateBitESTABLISHED)
 
@@ -134,28 +143,27 @@ func (f firewall) install() error {
 	add(arriving, protocolFamily(expr.CmpOpNeq, unix.NFPROTO_IPV4), drop)
 	add(arriving, foreignSource, drop)
 	add(arriving, established, accept)
-	add(arriving, notUnicast, reject)
+	refuse(arriving, notUnicast)
 
 	add(input, interfaceName(expr.MetaKeyIIFNAME, expr.CmpOpNeq, prefix), accept)
 	add(input, established, accept)
-	add(input, reject)
+	refuse(input)
 
 	add(forward, interfaceName(expr.MetaKeyIIFNAME, expr.CmpOpEq, prefix), jump(leaving))
 	add(forward, interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpEq, prefix), jump(entering))
-	add(forward, inSet(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, opened), inSet(&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, opened), drop)
+	add(forward, inSet(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, opened), inSet(&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, uplinks), drop)
 
-	add(leaving, interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpEq, prefix), reject)
+	refuse(leaving, interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpEq, prefix))
 	add(leaving, established, accept)
 	add(leaving, ctState(expr.CtStateBitINVALID), drop)
-	add(leaving, inSet(ipv4Destination, addresses), reject)
-	add(leaving, inSet(ipv4Destination, denied), reject)
+	refuse(leaving, inSet(ipv4Destination, addresses))
+	refuse(leaving, inSet(ipv4Destination, denied))
 	add(leaving, accept)
 
 	add(output, interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpEq, prefix), jump(entering))
 
-	add(entering, established, accept)
-	add(entering, layer4(unix.IPPROTO_ICMP), accept)
-	add(entering, drop)
+	add(entering, ctState(expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), accept)
+	refuse(entering)
 
 	add(masquerade, interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpNeq, prefix),
 		protocolFamily(expr.CmpOpEq, unix.NFPROTO_IPV4), inSet(ipv4Source, addresses), []expr.Any{&expr.Masq{}})
@@ -166,18 +174,21 @@ func (f firewall) install() error {
 	return nil
 }
 
-// addOpened adds interfaces to the installed table's set of opened ones.
-func (f firewall) addOpened(names []string) error {
+// addOpened adds interfaces to the installed table's sets of opened ones and uplinks.
+func (f firewall) addOpened(interfaces []string) error {
 	c, err := nftables.New()
 	if err != nil {
 		return fmt.Errorf("open nftables: %w", err)
 	}
-	set := &nftables.Set{Table: &nftables.Table{Name: f.names.table, Family: nftables.TableFamilyINet}, Name: setOpened, KeyType: nftables.TypeIFName}
-	if err := c.SetAddElements(set, interfaceNames(names)); err != nil {
-		return fmt.Errorf("add to nftables set %s: %w", setOpened, err)
+	table := &nftables.Table{Name: f.names.table, Family: nftables.TableFamilyINet}
+	for _, name := range []string{setOpened, setUplinks} {
+		set := &nftables.Set{Table: table, Name: name, KeyType: nftables.TypeIFName}
+		if err := c.SetAddElements(set, interfaceNames(interfaces)); err != nil {
+			return fmt.Errorf("add to nftables set %s: %w", name, err)
+		}
 	}
 	if err := c.Flush(); err != nil {
-		return fmt.Errorf("add to nftables set %s: %w", setOpened, err)
+		return fmt.Errorf("add to nftables table %s: %w", table.Name, err)
 	}
 	return nil
 }
@@ -248,7 +259,9 @@ func removeTable(name string) error {
 var (
 	accept = []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}
 	drop   = []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}
-	reject = []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED}}
+	reset  = []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}}
+
+	unreachable = []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED}}
 
 	// foreignSource: the host wouldn't answer through the interface the packet came by.
 	foreignSource = []expr.Any{

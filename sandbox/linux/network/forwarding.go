@@ -25,12 +25,11 @@ func needsForwarding(iface string) (bool, error) {
 	return strings.TrimSpace(string(b)) == "0", nil
 }
 
-// closedUplinks names the interfaces that lead somewhere and don't forward. Replies
-// to slots come in through them, and the kernel forwards a packet only if the
-// interface it came in by forwards.
-func closedUplinks(h *netlink.Handle, n names, routes []netlink.Route) ([]string, error) {
-	seen := map[int]bool{}
-	var closed []string
+// findUplinks names the interfaces that routes lead to, and those among them that
+// don't forward. Replies to slots come in through them, and the kernel forwards a
+// packet only if the interface it came in by forwards.
+func findUplinks(h *netlink.Handle, n names, routes []netlink.Route) (all, closed []string, err error) {
+	seen := map[int]bool{1: true} // loopback leads nowhere
 	for _, r := range routes {
 		indexes := []int{r.LinkIndex}
 		for _, hop := range r.MultiPath {
@@ -46,10 +45,10 @@ func closedUplinks(h *netlink.Handle, n names, routes []netlink.Route) ([]string
 				continue // gone meanwhile
 			}
 			if err != nil {
-				return nil, fmt.Errorf("look up uplink: %w", err)
+				return nil, nil, fmt.Errorf("look up uplink: %w", err)
 			}
 			name := l.Attrs().Name
-			if index == 1 || strings.HasPrefix(name, "wk") && l.Attrs().Group == n.group {
+			if l.Attrs().Group == n.group {
 				continue
 			}
 			needs, err := needsForwarding(name)
@@ -57,14 +56,15 @@ func closedUplinks(h *netlink.Handle, n names, routes []netlink.Route) ([]string
 				continue
 			}
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
+			all = append(all, name)
 			if needs {
 				closed = append(closed, name)
 			}
 		}
 	}
-	return closed, nil
+	return all, closed, nil
 }
 
 // open switches forwarding on for interfaces.
@@ -87,7 +87,7 @@ func (o *outside) reopen(h *netlink.Handle) error {
 	if err != nil {
 		return fmt.Errorf("list the host's routes: %w", err)
 	}
-	closed, err := closedUplinks(h, o.names, routes)
+	_, closed, err := findUplinks(h, o.names, routes)
 	if err != nil || len(closed) == 0 {
 		return err
 	}

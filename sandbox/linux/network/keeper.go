@@ -13,6 +13,9 @@ const (
 	// interruptions of the kernel's network configuration.
 	trimEvery = time.Second
 	trimBatch = 32
+	// washBatch is how many slots are cleaned together: the more, the less each costs,
+	// and the longer a Take that needs one waits.
+	washBatch = 64
 	// retryMaking is how long filling ahead pauses after a failure.
 	retryMaking = 5 * time.Second
 	// routesEvery bounds how often the host's routes are looked through for new ways
@@ -29,6 +32,7 @@ type dirtySpace struct {
 	space *space
 	tries int
 	due   time.Time
+	err   error // of the last try
 }
 
 // maxIdle is how many clean slots of a kind may wait at most.
@@ -94,7 +98,7 @@ func (p *Pool) keep() {
 			sooner(routesAfter)
 		}
 		if !next.IsZero() {
-			timer.Reset(max(time.Until(next), time.Millisecond))
+			timer.Reset(max(time.Until(next), 0))
 		}
 	}
 }
@@ -140,63 +144,73 @@ func (p *Pool) short() (kind, bool) {
 
 // putBack makes a clean slot available.
 func (p *Pool) putBack(sp *space) {
-	p.mu.Lock()
 	k := sp.kind()
+	p.mu.Lock()
 	p.idle[k] = append(p.idle[k], sp)
 	p.mu.Unlock()
-	select {
-	case p.returned <- struct{}{}:
-	default:
-	}
+	p.signal(k)
 }
 
 // clean cleans what was released and is due, and returns when to look again; zero
 // when nothing waits.
-func (p *Pool) clean() time.Time {
-	p.mu.Lock()
-	work := p.dirty
-	p.dirty = nil
-	p.mu.Unlock()
-
-	var later []dirtySpace
+func (p *Pool) clean() (next time.Time) {
+	due, next := p.due(time.Now())
+	if len(due) == 0 {
+		return next
+	}
+	defer func() { // those waiting for a slot to become clean may have waited in vain
+		for k := range kinds {
+			p.signal(k)
+		}
+	}()
 	var odd []*space
-	for i, d := range work {
-		select {
-		case <-p.closing:
-			later = append(later, work[i:]...)
-			work = nil
-		default:
-		}
-		if work == nil {
-			break
-		}
-		if time.Now().Before(d.due) {
-			later = append(later, d)
-			continue
-		}
-		err := p.wash(d.space)
+	var later []dirtySpace
+	for _, d := range p.wash(due) {
 		switch {
-		case err == nil:
+		case d.err == nil:
 			p.putBack(d.space)
-		case errors.Is(err, errBusy) && d.tries < len(settle):
-			later = append(later, dirtySpace{space: d.space, tries: d.tries + 1, due: time.Now().Add(settle[d.tries])})
+		case errors.Is(d.err, errBusy) && d.tries < len(settle):
+			d.due = time.Now().Add(settle[d.tries])
+			d.tries++
+			later = append(later, d)
+			if next.IsZero() || d.due.Before(next) {
+				next = d.due
+			}
 		default:
-			p.log.Warn("network slot not used again", "reason", err)
+			p.log.Warn("network slot not used again", "reason", d.err)
 			odd = append(odd, d.space)
 		}
 	}
+	p.mu.Lock()
+	p.dirty = append(p.dirty, later...)
+	for _, d := range due {
+		if d.tries == 0 {
+			p.backlog[d.space.kind()]--
+		}
+	}
+	p.mu.Unlock()
 	p.destroy(odd)
+	return next
+}
 
+// due takes from the dirty slots up to washBatch that are due, and says when the next
+// of the others is.
+func (p *Pool) due(now time.Time) (due []dirtySpace, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dirty = append(p.dirty, later...)
-	var next time.Time
-	for _, d := range later {
+	var rest []dirtySpace
+	for _, d := range p.dirty {
+		if !d.due.After(now) && len(due) < washBatch {
+			due = append(due, d)
+			continue
+		}
+		rest = append(rest, d)
 		if next.IsZero() || d.due.Before(next) {
 			next = d.due
 		}
 	}
-	return next
+	p.dirty = rest
+	return due, next
 }
 
 // excess returns how many idle slots are too many.

@@ -5,9 +5,11 @@ package network
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -55,10 +57,37 @@ func makeLink(h *netlink.Handle, home, ns *os.File, name string, l link, n names
 	if err == nil {
 		err = inside(home, ns, func() error { return configureSlotEnd(l.address) })
 	}
+	if err == nil {
+		err = awaitLink(h, l.index)
+	}
 	if err != nil {
 		return link{}, errors.Join(err, h.LinkDel(veth))
 	}
 	return l, nil
+}
+
+// linkPatience is how long the kernel may take to put a link to use.
+const linkPatience = 2 * time.Second
+
+// awaitLink waits until the host's end passes packets on. It has come up before there
+// was another end that was up, and the kernel notices later, on a queue of work, that
+// it has a carrier now; until then it drops every packet. Being asked makes it look
+// since Linux 6.8.
+func awaitLink(h *netlink.Handle, index int) error {
+	deadline := time.Now().Add(linkPatience)
+	for pause := 50 * time.Microsecond; ; pause *= 2 {
+		l, err := h.LinkByIndex(index)
+		if err != nil {
+			return fmt.Errorf("look at link: %w", err)
+		}
+		if l.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("link %s is %s after %v", l.Attrs().Name, l.Attrs().OperState, linkPatience)
+		}
+		time.Sleep(pause)
+	}
 }
 
 func configureHostEnd(h *netlink.Handle, veth *netlink.Veth, l link, forward bool) error {
@@ -125,23 +154,31 @@ func neighbour(index int, ip net.IP, hw net.HardwareAddr) *netlink.Neigh {
 
 // checkSlotEnd runs inside a used slot and fails unless its link is as it was made.
 // Nothing in a sandbox has the privilege to change it; this is for what we don't
-// expect.
-func checkSlotEnd(h *netlink.Handle, address netip.Addr) error {
+// expect. It returns how many packets have been sent.
+func checkSlotEnd(address netip.Addr) (sent uint64, err error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return 0, fmt.Errorf("check slot: %w", err)
+	}
+	defer h.Close()
 	eth, err := h.LinkByName(insideLink)
 	if err != nil {
-		return fmt.Errorf("find %s: %w", insideLink, err)
+		return 0, fmt.Errorf("find %s: %w", insideLink, err)
 	}
 	if eth.Attrs().Flags&net.FlagUp == 0 {
-		return fmt.Errorf("%s is down", insideLink)
+		return 0, fmt.Errorf("%s is down", insideLink)
 	}
 	addresses, err := h.AddrList(eth, netlink.FAMILY_ALL)
 	if err != nil {
-		return fmt.Errorf("list addresses of %s: %w", insideLink, err)
+		return 0, fmt.Errorf("list addresses of %s: %w", insideLink, err)
 	}
 	if len(addresses) != 1 || !addresses[0].IP.Equal(net.IP(address.AsSlice())) {
-		return fmt.Errorf("%s has addresses %v instead of %s", insideLink, addresses, address)
+		return 0, fmt.Errorf("%s has addresses %v instead of %s", insideLink, addresses, address)
 	}
-	return nil
+	if eth.Attrs().Statistics == nil {
+		return math.MaxUint64, nil // not known; as good as some
+	}
+	return eth.Attrs().Statistics.TxPackets, nil
 }
 
 // doom moves a link to the group that deleteGroup will be called for.

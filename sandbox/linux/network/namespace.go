@@ -63,6 +63,14 @@ func currentNamespace() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "netns"), nil
 }
 
+func inodeOf(ns *os.File) (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(ns.Fd()), &st); err != nil {
+		return 0, fmt.Errorf("identify network namespace: %w", err)
+	}
+	return st.Ino, nil
+}
+
 // newNamespace makes a network namespace with its loopback up. Nothing but the
 // returned file keeps it alive.
 func newNamespace(home *os.File) (*os.File, error) {

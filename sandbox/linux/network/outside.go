@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
@@ -61,16 +62,14 @@ func (p *Pool) sweep() (opened map[string]bool, taken []netip.Prefix, err error)
 	if err := errors.Join(err, tablesErr); err != nil {
 		return nil, nil, err
 	}
-	opened = others.opened
-	for name := range mine.opened {
-		opened[name] = true
-	}
+	opened = maps.Clone(others.opened)
+	maps.Copy(opened, mine.opened)
 	if !mine.found {
 		return opened, others.addresses, nil
 	}
 	p.log.Info("removing what a killed Wick left of its network", "table", p.names.table)
 	for _, r := range mine.addresses {
-		if err := forgetFlows(r); err != nil {
+		if err := forgetFlows(r.Contains); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -105,11 +104,11 @@ func openOutside(h *netlink.Handle, n names, id string, log *slog.Logger, opened
 	if o.forwardLinks, err = needsForwarding("default"); err != nil {
 		return nil, err
 	}
-	closed, err := closedUplinks(h, n, routes)
+	uplinks, closed, err := findUplinks(h, n, routes)
 	if err != nil {
 		return nil, err
 	}
-	o.firewall = firewall{names: n, addresses: o.addresses}
+	o.firewall = firewall{names: n, addresses: o.addresses, uplinks: uplinks}
 	for name := range opened {
 		o.firewall.opened = append(o.firewall.opened, name)
 	}

@@ -57,10 +57,10 @@ type Pool struct {
 	home       *os.File        // the host's network namespace
 	route      *netlink.Handle // rtnetlink on the host
 
-	makers   chan struct{} // a token for each slot being made for a Take
-	returned chan struct{} // wakes a waiting Take: a slot is ready
-	work     chan struct{} // wakes the keeper
-	prepared chan struct{} // closed when outside and gaps are known
+	makers   chan struct{}        // a token for each slot being made for a Take
+	returned [kinds]chan struct{} // wakes a waiting Take: a slot is ready, or none will be
+	work     chan struct{}        // wakes the keeper
+	prepared chan struct{}        // closed when outside and gaps are known
 	closing  chan struct{}
 	kept     chan struct{} // closed when the keeper has ended
 	close    func() error  // tear down, once
@@ -75,6 +75,8 @@ type Pool struct {
 	idle   [kinds][]*space
 	wanted [kinds]bool
 	dirty  []dirtySpace
+	// backlog counts the slots that were released and not looked at yet.
+	backlog [kinds]int
 	// numbers are the addresses' numbers free to use again; next is the lowest never used.
 	numbers []int
 	next    int
@@ -94,7 +96,7 @@ func Open(o Options) (*Pool, error) {
 		log:      o.Log,
 		names:    namesOf(o.ID),
 		makers:   make(chan struct{}, makersAtOnce),
-		returned: make(chan struct{}, 1),
+		returned: [kinds]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)},
 		work:     make(chan struct{}, 1),
 		prepared: make(chan struct{}),
 		closing:  make(chan struct{}),
@@ -175,16 +177,30 @@ func (p *Pool) Take(ctx context.Context, egress bool) (*Slot, error) {
 		if s, err := p.pop(k); s != nil || err != nil {
 			return s, err
 		}
+		makers := p.makers
+		if p.cleaning(k) {
+			makers = nil
+		}
 		select {
-		case p.makers <- struct{}{}:
+		case makers <- struct{}{}:
 			s, err := p.takeNew(k)
 			<-p.makers
 			return s, err
-		case <-p.returned:
+		case <-p.returned[k]:
+		case <-p.closing:
+			return nil, ErrClosed
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// cleaning reports whether so many slots of a kind are about to be clean that waiting
+// for one is better than making another, which would be one too many soon.
+func (p *Pool) cleaning(k kind) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.backlog[k] > makersAtOnce
 }
 
 // pop takes a ready slot; nil when there is none.
@@ -202,6 +218,9 @@ func (p *Pool) pop(k kind) (*Slot, error) {
 	sp := p.idle[k][n-1]
 	p.idle[k][n-1] = nil
 	p.idle[k] = p.idle[k][:n-1]
+	if n > 1 {
+		p.signal(k) // another one may be waiting
+	}
 	return &Slot{pool: p, space: sp}, nil
 }
 
@@ -226,6 +245,7 @@ func (p *Pool) Release(s *Slot) {
 	p.mu.Lock()
 	if !p.closed {
 		p.dirty = append(p.dirty, dirtySpace{space: s.space})
+		p.backlog[s.space.kind()]++
 	}
 	p.mu.Unlock()
 	p.wake()
@@ -274,6 +294,9 @@ func (p *Pool) make(k kind) (*space, error) {
 		return nil, err
 	}
 	sp := &space{ns: ns}
+	if sp.inode, err = inodeOf(ns); err != nil {
+		return nil, errors.Join(err, ns.Close())
+	}
 	if k == linked {
 		if sp.link, err = p.newLink(ns); err != nil {
 			return nil, errors.Join(err, ns.Close())
@@ -323,6 +346,15 @@ func (p *Pool) freeNumbers(numbers ...int) {
 	p.numbers = append(p.numbers, numbers...)
 }
 
+// signal wakes one Take that waits for a slot of a kind.
+func (p *Pool) signal(k kind) {
+	select {
+	case p.returned[k] <- struct{}{}:
+	default:
+	}
+}
+
+// wake makes the keeper look.
 func (p *Pool) wake() {
 	select {
 	case p.work <- struct{}{}:

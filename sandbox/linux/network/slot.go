@@ -29,8 +29,11 @@ type Slot struct {
 
 // space is what a slot is made of; it outlives the Slot and is used again.
 type space struct {
-	ns   *os.File
-	link *link // nil: no way outside
+	ns    *os.File
+	inode uint64 // of the namespace
+	link  *link  // nil: no way outside
+	// sent counts the packets that had left the slot when it was last cleaned.
+	sent uint64
 }
 
 // Namespace returns the slot's network namespace for setns. The file is the pool's:

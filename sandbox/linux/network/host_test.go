@@ -1,0 +1,367 @@
+//go:build linux
+
+package network
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
+
+	"github.com/wick-run/wick/internal/testkit/leak"
+)
+
+// helper is what this test binary does when a test starts it as another process.
+func helper(what string) {
+	switch what {
+	case "wait":
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the test closes it
+	case "hold":
+		p, err := Open(Options{ID: "killed", Ahead: 2, Egress: true})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		for range 3 {
+			if _, err := p.Take(context.Background(), true); err != nil {
+				fmt.Println(err)
+				os.Exit(1)
+			}
+		}
+		fmt.Println("holding")
+		_, _ = io.Copy(io.Discard, os.Stdin) // as above
+	case "unprivileged":
+		p, err := Open(Options{ID: "nobody", Ahead: 2, Egress: true})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		_, err = p.Take(context.Background(), true)
+		fmt.Println(p.Privileged(), err, p.Gaps())
+		if err := p.Close(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+	}
+	os.Exit(0)
+}
+
+func TestOpenRemovesWhatAKilledProcessLeft(t *testing.T) {
+	needWorld(t)
+	leak.Check(t)
+	n := namesOf("killed")
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), envHelper+"=hold")
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A process of a sandbox may outlive its killed Wick and keep a slot alive.
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil || line != "holding\n" {
+		t.Fatalf("helper: %q, %v", line, err)
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var slot *os.File
+	for _, l := range links {
+		if strings.HasPrefix(l.Attrs().Name, n.interfaces) && slot == nil {
+			slot = namespaceOfFile(t, cmd.Process.Pid)
+		}
+	}
+	if slot == nil {
+		t.Fatal("the helper made no links")
+	}
+	defer slot.Close()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatal("the helper ended by itself")
+	}
+	if len(linksOf(t, n)) == 0 || !hasTable(t, n) || forwarding(t, "uplink0") != "1" {
+		t.Fatal("the killed process left nothing: the test would prove nothing")
+	}
+
+	t.Run("without egress", func(t *testing.T) {
+		p, err := Open(Options{ID: "killed"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gaps := p.Gaps(); len(gaps) > 0 {
+			t.Errorf("gaps: %q", gaps)
+		}
+		nothingLeft(t, n)
+		if got := forwarding(t, "uplink0"); got != "0" {
+			t.Errorf("forwarding of the uplink is %s", got)
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// namespaceOfFile opens a network namespace that a process holds a descriptor of.
+func namespaceOfFile(t testing.TB, pid int) *os.File {
+	t.Helper()
+	var home, st syscall.Stat_t
+	if err := syscall.Fstat(int(world.home.Fd()), &home); err != nil {
+		t.Fatal(err)
+	}
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		path := dir + "/" + e.Name()
+		to, err := os.Readlink(path)
+		if err != nil || !strings.HasPrefix(to, "net:[") {
+			continue
+		}
+		if err := syscall.Stat(path, &st); err != nil || st.Ino == home.Ino {
+			continue
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	return nil
+}
+
+func TestAKilledPredecessorsSlotsDoNotDisturb(t *testing.T) {
+	needWorld(t)
+	n := namesOf("replace")
+	// A table and a link of the same names, as a killed process leaves them.
+	ns, err := newNamespace(world.home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	h, err := netlink.NewHandle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	old := firewall{names: n, addresses: netip.MustParsePrefix("100.64.0.0/20")}
+	if err := old.install(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := makeLink(h, world.home, ns, n.link(0), link{address: netip.MustParseAddr("100.64.0.0")}, n, 1500, false); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, Options{ID: "replace", Ahead: 1, Egress: true})
+	s := take(t, p, true)
+	port := echo(t, world.internet, "tcp", farAddress+":0")
+	if _, err := askEcho(s.Namespace(), "tcp", fmt.Sprintf("%s:%d", farAddress, port)); err != nil {
+		t.Error(err)
+	}
+}
+
+func forwarding(t testing.TB, iface string) string {
+	t.Helper()
+	b, err := os.ReadFile(interfaceSysctl("ipv4", iface, "forwarding"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func TestForwardingIsSwitchedOnWhileAPoolNeedsIt(t *testing.T) {
+	needWorld(t)
+	global, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(when, want string) {
+		t.Helper()
+		if got := forwarding(t, "uplink0"); got != want {
+			t.Errorf("%s: forwarding of the uplink is %s, want %s", when, got, want)
+		}
+		now, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
+		if err != nil || string(now) != string(global) {
+			t.Errorf("%s: ip_forward is %q, was %q (%v)", when, now, global, err)
+		}
+	}
+	check("before", "0")
+	p := open(t, Options{ID: "fwd", Egress: true})
+	check("with one pool", "1")
+	q := open(t, Options{ID: "fwd2", Egress: true})
+	s := take(t, q, true)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check("with the other pool", "1")
+	port := echo(t, world.internet, "tcp", farAddress+":0")
+	if _, err := askEcho(s.Namespace(), "tcp", fmt.Sprintf("%s:%d", farAddress, port)); err != nil {
+		t.Errorf("closing one pool broke the other's egress: %v", err)
+	}
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check("after", "0")
+}
+
+func TestAWayOutsideThatComesLaterWorks(t *testing.T) {
+	p := open(t, Options{ID: "later", Egress: true})
+	s := take(t, p, true)
+	vpn := makeNetwork(t, "vpn0", "192.0.2.1/24", "192.0.2.2/24")
+	port := echo(t, vpn, "tcp", "192.0.2.2:0")
+	eventually(t, "forwarding is on for it", func() bool { return forwarding(t, "vpn0") == "1" })
+	seen, err := askEcho(s.Namespace(), "tcp", fmt.Sprintf("192.0.2.2:%d", port))
+	if err != nil || !strings.HasPrefix(seen, "192.0.2.1:") {
+		t.Errorf("seen as %q, %v", seen, err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := forwarding(t, "vpn0"); got != "0" {
+		t.Errorf("forwarding stays %s", got)
+	}
+}
+
+func TestTheHostDoesNotBecomeARouter(t *testing.T) {
+	needWorld(t)
+	lan := makeNetwork(t, "lan0", "192.0.2.1/24", "192.0.2.2/24")
+	err := inside(world.home, lan, func() error {
+		return netlink.RouteAdd(&netlink.Route{Gw: []byte{192, 0, 2, 1}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, Options{ID: "router", Egress: true})
+	if forwarding(t, "lan0") != "1" || forwarding(t, "uplink0") != "1" {
+		t.Fatal("the host forwards nothing anyway: the test would prove nothing")
+	}
+	port := echo(t, world.internet, "udp", internetAddress+":0")
+	address := fmt.Sprintf("%s:%d", internetAddress, port)
+	if _, err := askEcho(world.home, "udp", address); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := askEchoWithin(lan, "udp", address, shortly); err == nil {
+		t.Error("the LAN reaches the internet through the host")
+	}
+	// What that proves: without the rule, it gets through.
+	c, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.FlushSet(&nftables.Set{Table: &nftables.Table{Name: p.names.table, Family: nftables.TableFamilyINet}, Name: setOpened})
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := askEcho(lan, "udp", address); err != nil {
+		t.Errorf("not even without the rule: %v", err)
+	}
+	for _, name := range []string{"lan0", "uplink0"} { // the pool has lost its note of it
+		if err := setInterfaceSysctl("ipv4", name, "forwarding", "0"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// makeNetwork makes one more network next to the host.
+func makeNetwork(t testing.TB, name, hostSide, farSide string) *os.File {
+	t.Helper()
+	needWorld(t)
+	ns, err := newNamespace(world.home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		l, err := netlink.LinkByName(name)
+		if err == nil {
+			err = netlink.LinkDel(l)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		ns.Close()
+	})
+	if err := joinToHost(name, ns, hostSide, farSide); err != nil {
+		t.Fatal(err)
+	}
+	return ns
+}
+
+func TestGapsNameAFirewallThatDropsWhatIsForwarded(t *testing.T) {
+	p := open(t, Options{ID: "gaps", Egress: true})
+	c, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As Docker leaves it.
+	policy := nftables.ChainPolicyDrop
+	table := c.AddTable(&nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv4})
+	c.AddChain(&nftables.Chain{Name: "FORWARD", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter, Policy: &policy})
+	c.AddChain(&nftables.Chain{Name: "DOCKER-USER", Table: table})
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	gaps := p.Gaps()
+	c.DelTable(table)
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if len(gaps) != 1 || !strings.Contains(gaps[0], "-I DOCKER-USER -i wkgaps-+ -j ACCEPT") {
+		t.Errorf("gaps: %q", gaps)
+	}
+	if gaps := p.Gaps(); len(gaps) > 0 {
+		t.Errorf("gaps after it is gone: %q", gaps)
+	}
+}
+
+func TestAnUnprivilegedPoolSaysSo(t *testing.T) {
+	needWorld(t)
+	// A copy, as the folder of the test binary isn't open to everyone.
+	dir, err := os.MkdirTemp("", "wick-network-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	binary, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/test", binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(dir + "/test")
+	cmd.Env = append(os.Environ(), envHelper+"=unprivileged")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, want := range []string{"false", ErrUnprivileged.Error(), "reach nothing outside"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("said %q, without %q", out, want)
+		}
+	}
+}
