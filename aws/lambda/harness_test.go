@@ -40,6 +40,7 @@ type harness struct {
 	t       testing.TB
 	ctx     context.Context
 	url     string
+	handler http.Handler
 	client  *lambda.Client
 	api     *API
 	control *control.Control
@@ -62,7 +63,8 @@ func newHarness(t testing.TB, invoker Invoker) *harness {
 		invoker = resolver{h.control}
 	}
 	h.api = New(Options{Control: h.control, Invoker: invoker, Code: store})
-	server := httptest.NewServer(h.api.Handler(protocol.NewServer(protocol.Options{Services: []*protocol.Service{h.api.Service()}})))
+	h.handler = h.api.Handler(protocol.NewServer(protocol.Options{Services: []*protocol.Service{h.api.Service()}}))
+	server := httptest.NewServer(h.handler)
 	h.url = server.URL
 	transport := &http.Transport{}
 	h.wire = &wiretap{next: transport}
