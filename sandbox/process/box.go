@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -164,7 +165,7 @@ func (b *box) Listen(network, address string) (net.Listener, error) {
 	if !strings.HasPrefix(network, "tcp") {
 		return nil, b.errorf("listen on %s %s: not tcp", network, address)
 	}
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, b.errorf("%w", err)
 	}
@@ -175,7 +176,7 @@ func (b *box) ListenPacket(network, address string) (net.PacketConn, error) {
 	if !strings.HasPrefix(network, "udp") {
 		return nil, b.errorf("listen on %s %s: not udp", network, address)
 	}
-	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	c, err := (&net.ListenConfig{}).ListenPacket(context.Background(), "udp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, b.errorf("%w", err)
 	}

@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/wick-run/wick/internal/testkit/leak"
 	"github.com/wick-run/wick/sandbox"
@@ -172,8 +173,12 @@ func TestCloseDeletesWhatItsOwnerMadeUnreadable(t *testing.T) {
 func asNobody(t *testing.T) func() {
 	t.Helper()
 	lockThread()
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_SETFSUID, 65534, 0, 0); errno != 0 {
-		t.Fatal(errno)
+	if err := unix.Setfsuid(65534); err != nil {
+		t.Fatal(err)
 	}
-	return func() { syscall.RawSyscall(syscall.SYS_SETFSUID, 0, 0, 0) }
+	return func() {
+		if err := unix.Setfsuid(0); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package sandboxtest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -107,7 +108,7 @@ func hostProcesses(r *room) {
 
 func hostListeners(r *room) {
 	sb := r.create()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(r.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -185,7 +186,7 @@ func outOfMemory(r *room) {
 	sb := r.create()
 	s := r.serve(sb)
 	s.tell("alloc", "600")
-	if got, err := s.reply(patience); err != io.EOF {
+	if got, err := s.reply(patience); !errors.Is(err, io.EOF) {
 		r.Errorf("it answers %q, %v", got, err)
 	}
 	if exit := r.exit(s); !exit.OOM {
@@ -209,7 +210,7 @@ func loweredMemory(r *room) {
 	s.must("alloc", "64")
 	s.must("free")
 	s.tell("alloc", "160")
-	if got, err := s.reply(patience); err != io.EOF {
+	if got, err := s.reply(patience); !errors.Is(err, io.EOF) {
 		r.Errorf("it answers %q, %v", got, err)
 	}
 	r.exit(s)

@@ -87,7 +87,7 @@ const (
 func buildHelper(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "inside"), "github.com/wick-run/wick/sandbox/sandboxtest/inside")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "inside"), "github.com/wick-run/wick/sandbox/sandboxtest/inside")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the helper: %v\n%s", err, out)

@@ -84,15 +84,16 @@ func readFile(dir, name string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// field is the number after key in lines of "key number".
-func field(text []byte, key string) (int64, bool) {
+// field is the number after key in lines of "key number", or 0 where there is no such
+// line: what a kernel doesn't count is none.
+func field(text []byte, key string) int64 {
 	for line := range bytes.Lines(text) {
 		if rest, ok := bytes.CutPrefix(line, []byte(key)); ok && len(rest) > 0 && rest[0] == ' ' {
-			n, err := strconv.ParseInt(string(bytes.TrimSpace(rest)), 10, 64)
-			return n, err == nil
+			n, _ := strconv.ParseInt(string(bytes.TrimSpace(rest)), 10, 64) // the kernel's own digits
+			return n
 		}
 	}
-	return 0, false
+	return 0
 }
 
 // readPIDs reads cgroup.procs of a folder.

@@ -151,7 +151,10 @@ func (on machine) strays(ctx context.Context, name string, own []string) []strin
 			if ctx.Err() != nil {
 				return fs.SkipAll
 			}
-			if err != nil || !e.IsDir() {
+			if err != nil {
+				return fs.SkipDir
+			}
+			if !e.IsDir() {
 				return nil
 			}
 			if e.Name() == name && !slices.Contains(own, path) {

@@ -48,7 +48,7 @@ type member interface {
 	wait(d time.Duration)
 	// usage leaves PeakMemoryBytes 0 where the kernel doesn't keep one.
 	usage() (sandbox.Usage, error)
-	resetPeak() (kept bool, err error)
+	resetPeak() error
 	oomKills() (int64, error)
 	pids() ([]int, error)
 	// kill ends everything at once; false where the kernel can't.
@@ -193,7 +193,7 @@ func (g *Group) Usage() (sandbox.Usage, error) {
 
 // ResetPeak starts a new measurement of Usage.PeakMemoryBytes.
 func (g *Group) ResetPeak() error {
-	if _, err := g.member.resetPeak(); err != nil {
+	if err := g.member.resetPeak(); err != nil {
 		return g.errorf("reset peak: %w", err)
 	}
 	g.sampleMu.Lock()

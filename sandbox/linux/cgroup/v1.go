@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,7 +55,7 @@ func newV1(own map[string]string, name string) (hierarchy, error) {
 	}
 	if dir, ok := h.parent["memory"]; ok {
 		h.swap = exists(dir, "memory.memsw.limit_in_bytes")
-		if !h.swap {
+		if !h.swap && swapping() {
 			h.gap = append(h.gap, "swap can't be limited, so a function may use more memory by swapping: boot with swapaccount=1, or have no swap")
 		}
 		if err := hierarchical(dir); err != nil {
@@ -66,6 +67,12 @@ func newV1(own map[string]string, name string) (hierarchy, error) {
 		h.gap = append(h.gap, gapOf("cpu")+" (CONFIG_CFS_BANDWIDTH)")
 	}
 	return h, nil
+}
+
+// swapping says whether the machine has anything to swap to.
+func swapping() bool {
+	text, err := os.ReadFile("/proc/swaps")
+	return err != nil || strings.Count(string(text), "\n") > 1 // below its heading
 }
 
 // hierarchical makes a group's memory count for the ones above it, which kernels before
@@ -364,8 +371,7 @@ func (m *v1Group) usage() (sandbox.Usage, error) {
 		if err != nil {
 			return u, err
 		}
-		inactive, _ := field(text, "total_inactive_file") // a kernel without it has no such cache
-		u.MemoryBytes = max(all-inactive, 0)
+		u.MemoryBytes = max(all-field(text, "total_inactive_file"), 0)
 		if u.OOMKills, err = m.oomKills(); err != nil {
 			return u, err
 		}
@@ -390,11 +396,11 @@ func (m *v1Group) usage() (sandbox.Usage, error) {
 	return u, err
 }
 
-func (m *v1Group) resetPeak() (bool, error) {
+func (m *v1Group) resetPeak() error {
 	if m.peak.f == nil {
-		return false, nil
+		return nil
 	}
-	return true, m.peak.write("0")
+	return m.peak.write("0")
 }
 
 func (m *v1Group) oomKills() (int64, error) {
@@ -406,6 +412,5 @@ func (m *v1Group) oomKills() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, _ := field([]byte(text), "oom_kill") // before 4.13 the kernel doesn't count
-	return n, nil
+	return field([]byte(text), "oom_kill"), nil // which kernels count since 4.13
 }

@@ -321,8 +321,7 @@ func (m *v2Group) freeze(frozen bool) error {
 func (m *v2Group) settled(frozen bool) (bool, error) {
 	var buf [128]byte
 	text, err := m.events.read(buf[:])
-	n, _ := field(text, "frozen")
-	return (n == 1) == frozen, err
+	return (field(text, "frozen") == 1) == frozen, err
 }
 
 // wait polls cgroup.events, which the kernel marks when it changes since it was last read.
@@ -344,8 +343,7 @@ func (m *v2Group) usage() (sandbox.Usage, error) {
 		if err != nil {
 			return u, err
 		}
-		inactive, _ := field(text, "inactive_file") // a kernel without it has no such cache
-		u.MemoryBytes = max(all-inactive, 0)
+		u.MemoryBytes = max(all-field(text, "inactive_file"), 0)
 		if m.peak.f != nil && !m.noReset.Load() {
 			if u.PeakMemoryBytes, err = m.peak.number(); err != nil {
 				return u, err
@@ -360,8 +358,7 @@ func (m *v2Group) usage() (sandbox.Usage, error) {
 	if err != nil {
 		return u, err
 	}
-	us, _ := field(text, "usage_usec") // always there
-	u.CPU = time.Duration(us) * time.Microsecond
+	u.CPU = time.Duration(field(text, "usage_usec")) * time.Microsecond
 	if m.has("pids") {
 		text, err := readFile(m.dir, "pids.current")
 		if err != nil {
@@ -377,15 +374,14 @@ func (m *v2Group) usage() (sandbox.Usage, error) {
 
 // resetPeak: from the first time it fails on, the kernel's mark is no longer one since
 // the last reset, and isn't used.
-func (m *v2Group) resetPeak() (bool, error) {
+func (m *v2Group) resetPeak() error {
 	if m.peak.f == nil || m.noReset.Load() {
-		return false, nil
+		return nil
 	}
-	if err := m.peak.write("0"); err != nil {
+	if m.peak.write("0") != nil {
 		m.noReset.Store(true)
-		return false, nil
 	}
-	return true, nil
+	return nil
 }
 
 func (m *v2Group) oomKills() (int64, error) {
@@ -396,6 +392,5 @@ func (m *v2Group) oomKills() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, _ := field([]byte(text), "oom_kill") // before 4.13 the kernel doesn't count
-	return n, nil
+	return field([]byte(text), "oom_kill"), nil // which kernels count since 4.13
 }

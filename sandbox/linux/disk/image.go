@@ -21,6 +21,10 @@ import (
 // bytesPerInode is how much of a disk there is for each file it can hold.
 const bytesPerInode = 16384
 
+// features are those of ext4 without the journal and without room to grow.
+const features = "ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super2," +
+	"large_file,huge_file,dir_nlink,extra_isize,metadata_csum"
+
 // template is what an empty file system of a size consists of.
 type template struct {
 	size   int64
@@ -110,13 +114,13 @@ func format(ctx context.Context, dir string, size int64) (_ *template, free int6
 	if err != nil {
 		return nil, 0, err
 	}
-	// No journal, no room to grow, no copies of the superblock, nothing kept for root;
-	// inode tables stay holes.
+	// No copies of the superblock, nothing kept for root; inode tables stay holes.
 	cmd := exec.CommandContext(ctx, mkfs, "-q", "-F", "-b", "4096", "-I", "256",
 		"-i", strconv.Itoa(bytesPerInode), "-m", "0",
-		"-O", "^has_journal,^resize_inode,sparse_super2,metadata_csum",
+		"-O", "none,"+features,
 		"-E", "lazy_itable_init=1,nodiscard,num_backup_sb=0,packed_meta_blocks=1", f.Name())
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	// Without the machine's /etc/mke2fs.conf: which features there are is said here.
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "MKE2FS_CONFIG=/dev/null"}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, 0, fmt.Errorf("mkfs.ext4: %w: %s", err, bytes.TrimSpace(out))
 	}

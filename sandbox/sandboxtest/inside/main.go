@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -135,9 +136,8 @@ func do(words []string) (string, error) {
 	case "spawn":
 		return spawn(number(1))
 	case "sleep":
-		select {
-		case <-time.After(time.Hour):
-		}
+		time.Sleep(time.Hour)
+		return "", nil
 	}
 	return "", fmt.Errorf("no such thing as %q", words)
 }
@@ -171,7 +171,8 @@ func fill(path string, mb int) error {
 
 // dial sends text and returns the answer.
 func dial(network, address, text string) (string, error) {
-	c, err := net.DialTimeout(network, address, 5*time.Second)
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	c, err := dialer.DialContext(context.Background(), network, address)
 	if err != nil {
 		return "", err
 	}
@@ -221,7 +222,7 @@ func burn(d time.Duration) error {
 func spawn(n int) (string, error) {
 	var pids []string
 	for i := range n {
-		cmd := exec.Command(os.Args[0], "sleep")
+		cmd := exec.CommandContext(context.Background(), os.Args[0], "sleep")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: i%2 == 1}
 		if err := cmd.Start(); err != nil {
 			return "", err
