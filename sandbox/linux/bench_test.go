@@ -55,11 +55,11 @@ func refill(b *testing.B, d *Driver) {
 	b.Helper()
 	for _, take := range []func() error{
 		func() error {
-			s, err := d.network.Take(b.Context(), false)
-			if err == nil {
-				d.network.Release(s)
+			s, err := d.network.take(b.Context(), false)
+			if err != nil {
+				return err
 			}
-			return err
+			return d.network.release(s)
 		},
 		func() error {
 			k, err := d.disks.Take(b.Context(), 512, 0, 0)
@@ -130,5 +130,16 @@ func BenchmarkKillAll(b *testing.B) {
 		if err := s.KillAll(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	for b.Loop() {
+		d := openUnclosed(b)
+		b.StopTimer()
+		if err := d.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
 	}
 }

@@ -54,7 +54,7 @@ type Driver struct {
 	null    *os.File
 	mounter *mounter
 	cgroups *cgroup.Tree
-	network *network.Pool
+	network *networks
 	disks   *disk.Pool
 	gaps    []string
 
@@ -112,7 +112,7 @@ func supported() error {
 
 // canMount tries to copy a mount, which changes nothing.
 func canMount() error {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, "/", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	fd, err := unix.OpenTree(unix.AT_FDCWD, "/", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if errors.Is(err, unix.ENOSYS) {
 		return nil // for another message
 	}
@@ -140,7 +140,9 @@ func (d *Driver) open(o Options) error {
 	if err := os.Mkdir(d.dir, 0o700); err != nil {
 		return err
 	}
-	d.host = readHost()
+	if d.host, err = readHost(); err != nil {
+		return err
+	}
 	if d.filter, err = newFilter(); err != nil {
 		return err
 	}
@@ -179,7 +181,7 @@ func (d *Driver) openParts(o Options, dir string) error {
 		return err
 	})
 	parts.Go(func() (err error) {
-		d.network, err = network.Open(network.Options{ID: o.ID, Ahead: o.Ahead, Egress: o.Egress, Log: o.Log})
+		d.network, err = openNetworks(network.Options{ID: o.ID, Ahead: o.Ahead, Egress: o.Egress, Log: o.Log})
 		return err
 	})
 	parts.Go(func() (err error) {
@@ -221,7 +223,7 @@ func (d *Driver) Gaps() []string {
 	}
 	gaps = append(gaps, d.cgroups.Gaps()...)
 	gaps = append(gaps, d.disks.Gaps()...)
-	return append(gaps, d.network.Gaps()...)
+	return append(gaps, d.network.gaps()...)
 }
 
 // Create implements sandbox.Driver. ctx bounds the waiting for a network slot and a
@@ -275,6 +277,9 @@ func (d *Driver) forget(s *Sandbox) {
 // create makes the parts of a sandbox and has its first process put them together.
 func (s *Sandbox) create(ctx context.Context, spec sandbox.Spec) error {
 	d := s.driver
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	who, err := d.ids.take()
 	if err != nil {
 		return err
@@ -284,7 +289,7 @@ func (s *Sandbox) create(ctx context.Context, spec sandbox.Spec) error {
 	if err != nil {
 		return err
 	}
-	if s.slot, err = d.network.Take(ctx, spec.Egress); err != nil {
+	if s.slot, err = d.network.take(ctx, spec.Egress); err != nil {
 		return err
 	}
 	if s.disk, err = d.disks.Take(ctx, spec.TmpMB, who.user, who.user); err != nil {
@@ -293,7 +298,7 @@ func (s *Sandbox) create(ctx context.Context, spec sandbox.Spec) error {
 	if s.group, err = d.cgroups.New(spec.ID, spec.Limits); err != nil {
 		return err
 	}
-	files, err := newProcFiles(filepath.Join(d.runDir, spec.ID), spec.Limits)
+	files, err := newProcFiles(d.host, filepath.Join(d.runDir, spec.ID), spec.Limits)
 	s.files = &files
 	if err != nil {
 		return err
@@ -371,7 +376,7 @@ func (d *Driver) tearDown() error {
 		errs = append(errs, d.disks.Close())
 	}
 	if d.network != nil {
-		errs = append(errs, d.network.Close())
+		errs = append(errs, d.network.close())
 	}
 	if d.cgroups != nil {
 		errs = append(errs, d.cgroups.Close())

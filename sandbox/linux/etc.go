@@ -45,12 +45,13 @@ func (s *Sandbox) etc() []textFile {
 // procFiles are the files of a sandbox on the host that it sees in its /proc: what
 // programs that size themselves by the machine are told.
 type procFiles struct {
+	host         *host
 	dir          string
 	memory, cpus string
 }
 
-func newProcFiles(dir string, l sandbox.Limits) (procFiles, error) {
-	f := procFiles{dir: dir, memory: filepath.Join(dir, "meminfo"), cpus: filepath.Join(dir, "cpuinfo")}
+func newProcFiles(h *host, dir string, l sandbox.Limits) (procFiles, error) {
+	f := procFiles{host: h, dir: dir, memory: filepath.Join(dir, "meminfo"), cpus: filepath.Join(dir, "cpuinfo")}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return f, err
 	}
@@ -59,28 +60,19 @@ func newProcFiles(dir string, l sandbox.Limits) (procFiles, error) {
 
 // write writes them anew, in place: the sandbox sees these very files.
 func (f procFiles) write(l sandbox.Limits) error {
-	memory, err := memoryInfo(l.MemoryBytes)
-	if err != nil {
+	if err := os.WriteFile(f.memory, memoryInfo(f.host.memory, l.MemoryBytes), 0o644); err != nil {
 		return err
 	}
-	cpus, err := cpuInfo(l.CPUMilli)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(f.memory, memory, 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(f.cpus, cpus, 0o644)
+	return os.WriteFile(f.cpus, cpuInfo(f.host.cpus, visibleCPUs(l.CPUMilli)), 0o644)
 }
 
 func (f procFiles) remove() error { return os.RemoveAll(f.dir) }
 
-// memoryInfo is /proc/meminfo of a machine with as much memory as the limit, else the
-// host's own.
-func memoryInfo(limit int64) ([]byte, error) {
-	text, err := os.ReadFile("/proc/meminfo")
-	if err != nil || limit <= 0 {
-		return text, err
+// memoryInfo is /proc/meminfo of a machine with as much memory as the limit: the host's,
+// with other numbers. Without a limit it is the host's, as it was.
+func memoryInfo(text []byte, limit int64) []byte {
+	if limit <= 0 {
+		return text
 	}
 	kB := limit / 1024
 	values := map[string]int64{
@@ -100,7 +92,7 @@ func memoryInfo(limit int64) ([]byte, error) {
 		}
 		fmt.Fprintf(&out, "%-16s%8d%s\n", name+":", values[name], unit)
 	}
-	return out.Bytes(), nil
+	return out.Bytes()
 }
 
 // visibleCPUs is how many CPUs a sandbox is shown: as on Lambda two at least, and
@@ -112,19 +104,15 @@ func visibleCPUs(milli int) int {
 	return min(max((milli+999)/1000, 2), runtime.NumCPU())
 }
 
-// cpuInfo is the host's /proc/cpuinfo with only so many processors in it.
-func cpuInfo(milli int) ([]byte, error) {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return nil, err
-	}
-	n, left := visibleCPUs(milli), text
+// cpuInfo is a /proc/cpuinfo with only its first n processors. They are paragraphs.
+func cpuInfo(text []byte, n int) []byte {
+	left := text
 	for range n {
 		end := bytes.Index(left, []byte("\n\n"))
 		if end < 0 {
-			return text, nil
+			return text
 		}
 		left = left[end+2:]
 	}
-	return text[:len(text)-len(left)], nil
+	return text[:len(text)-len(left)]
 }

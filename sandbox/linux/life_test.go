@@ -42,7 +42,7 @@ func TestAHundredSandboxesLeaveNothingBehind(t *testing.T) {
 		}
 		steps := []func() error{
 			func() error { return s.Attach(sandbox.Mount{Source: "/usr/share", Target: "/var/task"}) },
-			func() error { _, err := s.Start(shell("sleep 1000 & echo x >/tmp/x; sleep 1000")); return err },
+			func() error { _, err := s.Start(shell("echo x >/tmp/x; exec sleep 1000")); return err },
 			s.Freeze,
 		}
 		// They are closed at every stage of their lives.

@@ -14,8 +14,8 @@ import (
 
 // processUsage is Usage where there are no cgroups to ask: the processes of the sandbox
 // are looked at one by one. CPU is that of the processes alive and of the children they
-// have waited for; the peak is the highest reading since ResetPeak; memory that several
-// processes share is counted for each.
+// have waited for; the peak is the highest reading since ResetPeak; of memory that is
+// shared, with whomever, each process has its part.
 func (s *Sandbox) processUsage() (sandbox.Usage, error) {
 	var u sandbox.Usage
 	// Whoever loses its parent becomes the first process's child, so its descendants
@@ -28,10 +28,10 @@ func (s *Sandbox) processUsage() (sandbox.Usage, error) {
 		if err != nil {
 			continue // it has ended
 		}
-		threads, ticks, pages := parseStat(stat)
+		threads, ticks := parseStat(stat)
 		u.Processes += threads
 		u.CPU += time.Duration(ticks) * (time.Second / clockTicks)
-		u.MemoryBytes += pages * int64(os.Getpagesize())
+		u.MemoryBytes += memoryOf(pid)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func childrenOf(pid int) []int {
 }
 
 // parseStat reads a /proc/PID/stat. The name in it, in parentheses, can hold anything.
-func parseStat(stat []byte) (threads int, ticks, pages int64) {
+func parseStat(stat []byte) (threads int, ticks int64) {
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	number := func(i int) int64 {
 		if i-3 >= len(fields) {
@@ -81,6 +81,18 @@ func parseStat(stat []byte) (threads int, ticks, pages int64) {
 		n, _ := strconv.ParseInt(string(fields[i-3]), 10, 64) // the kernel writes numbers here
 		return n
 	}
-	// As proc(5) counts them: utime, stime, cutime, cstime; num_threads; rss.
-	return int(number(20)), number(14) + number(15) + number(16) + number(17), number(24)
+	// As proc(5) counts them: utime, stime, cutime, cstime; num_threads.
+	return int(number(20)), number(14) + number(15) + number(16) + number(17)
+}
+
+// memoryOf is the memory of a process; 0 when it has ended.
+func memoryOf(pid int) int64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	for line := range bytes.Lines(text) {
+		if fields := bytes.Fields(line); len(fields) == 3 && string(fields[0]) == "Pss:" {
+			kB, _ := strconv.ParseInt(string(fields[1]), 10, 64) // the kernel writes numbers here
+			return kB << 10
+		}
+	}
+	return 0
 }

@@ -63,10 +63,19 @@ type host struct {
 	masked        []string
 	maskedFolders []string
 	readOnly      []string
+	// /proc/meminfo and /proc/cpuinfo. The kernel takes a millisecond for the latter.
+	memory, cpus []byte
 }
 
-func readHost() *host {
+func readHost() (*host, error) {
 	h := &host{folders: map[string]string{}}
+	var err error
+	if h.memory, err = os.ReadFile("/proc/meminfo"); err != nil {
+		return nil, err
+	}
+	if h.cpus, err = os.ReadFile("/proc/cpuinfo"); err != nil {
+		return nil, err
+	}
 	for _, dir := range systemFolders {
 		info, err := os.Lstat(dir)
 		if err != nil {
@@ -94,7 +103,7 @@ func readHost() *host {
 	h.masked = there("/proc/", maskedProc)
 	h.maskedFolders = there("/proc/", maskedProcFolders)
 	h.readOnly = there("/proc/", readOnlyProc)
-	return h
+	return h, nil
 }
 
 // Files of the script that builds a sandbox, as init is passed them: 0 is the script.

@@ -16,7 +16,6 @@ import (
 	"github.com/wick-run/wick/sandbox"
 	"github.com/wick-run/wick/sandbox/linux/cgroup"
 	"github.com/wick-run/wick/sandbox/linux/disk"
-	"github.com/wick-run/wick/sandbox/linux/network"
 )
 
 // Sandbox is one sandbox. It implements sandbox.Sandbox.
@@ -30,7 +29,7 @@ type Sandbox struct {
 	who     *identity
 	group   *cgroup.Group
 	disk    *disk.Disk
-	slot    *network.Slot
+	slot    slot
 	files   *procFiles
 	first   *os.Process
 	pidfd   int // of the first process
@@ -210,6 +209,11 @@ func (s *Sandbox) signalAll(sig unix.Signal) error {
 
 // Usage implements sandbox.Sandbox. The first process is not counted.
 func (s *Sandbox) Usage() (sandbox.Usage, error) {
+	select {
+	case <-s.control.lost:
+		return sandbox.Usage{}, s.errorf("usage: %w", errLost)
+	default:
+	}
 	u, err := s.group.Usage()
 	if errors.Is(err, errors.ErrUnsupported) {
 		u, err = s.processUsage()
@@ -268,7 +272,7 @@ func (s *Sandbox) destroy() error {
 		errs = append(errs, s.group.Remove())
 	}
 	if s.slot != nil {
-		s.driver.network.Release(s.slot)
+		errs = append(errs, s.driver.network.release(s.slot))
 	}
 	if s.disk != nil {
 		errs = append(errs, s.disk.Release())
