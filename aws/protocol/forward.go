@@ -47,6 +47,9 @@ func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, call *Call, se
 			return
 		}
 	}
+	// Let the answer flow while the request still does. What can't (HTTP/2, which does
+	// anyway; a recorder in a test) says so, and nothing is lost.
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	w.Header().Del("X-Amzn-Requestid") // the target gives its own
 	proxy := httputil.ReverseProxy{
 		Transport:     f.transport,
