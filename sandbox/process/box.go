@@ -205,7 +205,7 @@ func (b *box) KillAll() error {
 
 	deadline := time.Now().Add(killWait)
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
-		left, err := signalAll(running, syscall.SIGKILL)
+		left, err := signalAll(running, b.dir+"/", syscall.SIGKILL)
 		if err != nil {
 			return b.errorf("kill: %w", err)
 		}
@@ -260,7 +260,7 @@ func (b *box) signal(what string, sig syscall.Signal) error {
 		running = append(running, p)
 	}
 	for seen := -1; ; {
-		n, err := signalAll(running, sig)
+		n, err := signalAll(running, b.dir+"/", sig)
 		if err != nil {
 			return b.errorf("%s: %w", what, err)
 		}

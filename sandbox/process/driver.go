@@ -100,7 +100,7 @@ func (d *Driver) Gaps() []string {
 			"memory and CPU time of running functions aren't measured",
 			"a process that leaves its process group outlives its sandbox")
 	} else {
-		gaps = append(gaps, "a process that leaves its session and whose parent has ended outlives its sandbox")
+		gaps = append(gaps, "a process that leaves its session and drops its environment, and whose parent has ended, outlives its sandbox")
 	}
 	return gaps
 }

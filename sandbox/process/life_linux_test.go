@@ -3,6 +3,7 @@ package process
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"os/exec"
@@ -95,6 +96,37 @@ func TestAKilledServerTakesItsProcessesAlongAndTheNextItsFolders(t *testing.T) {
 	}
 	if err := d.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestADaemonEndsWithItsSandbox(t *testing.T) {
+	mark := "d" + strings.ToLower(rand.Text()[:8])
+	leak.Check(t, mark)
+	d, err := New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sb, err := d.Create(t.Context(), sandbox.Spec{ID: mark})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// In a session of its own, of a parent that ends.
+	p, err := sb.Start(sandbox.Command{
+		Path: "/bin/sh", Args: []string{"sh", "-c", "setsid sleep 1000 & setsid true"},
+		Env: []string{"PATH=/usr/bin:/bin", "TMPDIR=" + sb.Path("/tmp")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if n, err := signalAll(nil, mark, 0); n != 1 || err != nil {
+		t.Fatalf("%d daemons run, %v", n, err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if n, err := signalAll(nil, mark, 0); n != 0 || err != nil {
+		t.Errorf("%d daemons run on, %v", n, err)
 	}
 }
 

@@ -49,8 +49,9 @@ func readStat(pid string) (stat, bool) {
 	return s, true
 }
 
-// tree are the processes of the sessions that procs lead, and all below those.
-func tree(procs []*proc) ([]stat, error) {
+// tree are the processes of the sessions that procs lead, those with mark in their
+// environment when it isn't empty, and all below those.
+func tree(procs []*proc, mark string) ([]stat, error) {
 	mine := map[int]bool{}
 	for _, p := range procs {
 		mine[p.os.Pid] = true
@@ -72,7 +73,7 @@ func tree(procs []*proc) ([]stat, error) {
 		s, ok := readStat(name)
 		switch {
 		case !ok: // ended meanwhile
-		case mine[s.session]:
+		case mine[s.session] || mark != "" && carries(name, mark):
 			found = append(found, s)
 		default:
 			others = append(others, s)
@@ -94,12 +95,17 @@ func tree(procs []*proc) ([]stat, error) {
 	return found, nil
 }
 
-// signalAll signals every process of procs and says how many live ones there were.
-func signalAll(procs []*proc, sig syscall.Signal) (int, error) {
-	if len(procs) == 0 {
-		return 0, nil
-	}
-	all, err := tree(procs)
+// carries says whether a process was given mark in its environment. Daemons are known by
+// that: they leave their session and their parent.
+func carries(pid, mark string) bool {
+	environ, err := os.ReadFile("/proc/" + pid + "/environ")
+	return err == nil && bytes.Contains(environ, []byte(mark)) // another user's can't be read
+}
+
+// signalAll signals every process of procs, and those with mark in their environment, and
+// says how many live ones there were.
+func signalAll(procs []*proc, mark string, sig syscall.Signal) (int, error) {
+	all, err := tree(procs, mark)
 	if err != nil {
 		return 0, err
 	}
@@ -118,7 +124,7 @@ func signalAll(procs []*proc, sig syscall.Signal) (int, error) {
 
 // alone says whether of the session of p, which has ended, nothing is left.
 func alone(p *proc) bool {
-	all, err := tree([]*proc{p})
+	all, err := tree([]*proc{p}, "")
 	return err == nil && len(all) == 0
 }
 
@@ -128,7 +134,7 @@ func measure(procs []*proc) (sandbox.Usage, error) {
 	if len(procs) == 0 {
 		return u, nil
 	}
-	all, err := tree(procs)
+	all, err := tree(procs, "")
 	seen := map[int]bool{}
 	for _, s := range all {
 		seen[s.pid] = true

@@ -14,7 +14,7 @@ func lockThread()                        {}
 func dieWithParent(*syscall.SysProcAttr) {}
 
 // signalAll signals the process groups of procs and says how many there are.
-func signalAll(procs []*proc, sig syscall.Signal) (int, error) {
+func signalAll(procs []*proc, _ string, sig syscall.Signal) (int, error) {
 	alive := 0
 	for _, p := range procs {
 		if alone(p) {

@@ -118,6 +118,7 @@ func (r *room) serve(sb sandbox.Sandbox) *server {
 	outR, outW := r.pipe()
 	c := command(sb, "serve")
 	c.Stdout, c.Files = outW, []*os.File{reqR}
+	c.Env = []string{"LAMBDA_TASK_ROOT=" + sb.Path("/var/task")} // as functions have
 	p, err := sb.Start(c)
 	r.close(reqR, outW)
 	if err != nil {

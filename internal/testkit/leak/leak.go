@@ -30,9 +30,8 @@ const patience = 10 * time.Second
 // test's sandboxes an ID of its own and pass that.
 func Check(t testing.TB, marks ...string) {
 	t.Helper()
-	before := Now(marks...)
 	// The folders of t.TempDir begin with the name of the test.
-	before.marks = append(before.marks, filepath.Join(os.TempDir(), folderName(t.Name())))
+	before := Now(append(slices.Clone(marks), filepath.Join(os.TempDir(), folderName(t.Name())))...)
 	t.Cleanup(func() {
 		t.Helper()
 		if left := before.wait(); len(left) > 0 {

@@ -42,9 +42,9 @@ type member interface {
 	limit(old *sandbox.Limits, l sandbox.Limits) error
 	canFreeze() bool
 	thawFile() (string, bool)
-	freeze(frozen bool) error // starts it
-	settled(frozen bool) (bool, error)
-	// wait returns when settled may have changed, at the latest after d.
+	freeze(frozen bool) error // begins it
+	stands() (bool, error)    // whether no process runs any more
+	// wait returns when stands may have changed, at the latest after d.
 	wait(d time.Duration)
 	// usage leaves PeakMemoryBytes 0 where the kernel doesn't keep one.
 	usage() (sandbox.Usage, error)
@@ -128,7 +128,7 @@ func (g *Group) Freeze() error {
 	if g.frozen {
 		return nil
 	}
-	if err := g.setFrozen(true, freezeWait); err != nil {
+	if err := g.stop(freezeWait); err != nil {
 		return g.errorf("freeze: %w", errors.Join(err, g.member.freeze(false)))
 	}
 	return nil
@@ -152,19 +152,19 @@ func (g *Group) Thaw() error {
 	return nil
 }
 
-// setFrozen freezes and waits until all stand. The caller holds mu.
-func (g *Group) setFrozen(frozen bool, patience time.Duration) error {
-	if err := g.member.freeze(frozen); err != nil {
+// stop freezes and waits until all stand. The caller holds mu.
+func (g *Group) stop(patience time.Duration) error {
+	if err := g.member.freeze(true); err != nil {
 		return err
 	}
 	deadline := time.Now().Add(patience)
 	for pause := 20 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
-		ok, err := g.member.settled(frozen)
+		ok, err := g.member.stands()
 		if err != nil {
 			return err
 		}
 		if ok {
-			g.frozen = frozen
+			g.frozen = true
 			return nil
 		}
 		if time.Now().After(deadline) {
@@ -245,7 +245,7 @@ func (g *Group) Kill(keep ...int) error {
 	// or isn't there, passes go on until one finds nobody new.
 	stood := false
 	if g.member.canFreeze() {
-		stood = g.frozen || g.setFrozen(true, killFreeze) == nil
+		stood = g.frozen || g.stop(killFreeze) == nil
 	}
 	hit := map[int]bool{}
 	for _, pid := range keep {

@@ -36,7 +36,7 @@ func (noMember) limit(*sandbox.Limits, sandbox.Limits) error { return nil }
 func (noMember) canFreeze() bool                             { return false }
 func (noMember) thawFile() (string, bool)                    { return "", false }
 func (noMember) freeze(bool) error                           { return errors.ErrUnsupported }
-func (noMember) settled(bool) (bool, error)                  { return false, errors.ErrUnsupported }
+func (noMember) stands() (bool, error)                       { return false, errors.ErrUnsupported }
 func (noMember) wait(time.Duration)                          {}
 func (noMember) usage() (sandbox.Usage, error)               { return sandbox.Usage{}, errors.ErrUnsupported }
 func (noMember) resetPeak() error                            { return errors.ErrUnsupported }

@@ -346,11 +346,11 @@ func (m *v1Group) freeze(frozen bool) error {
 	return m.state.write("THAWED")
 }
 
-// settled reads the state; reading is also what makes the kernel look whether all stand.
-func (m *v1Group) settled(frozen bool) (bool, error) {
+// stands reads the state, which is also what makes the kernel look.
+func (m *v1Group) stands() (bool, error) {
 	var buf [16]byte
 	text, err := m.state.read(buf[:])
-	return (string(text) == "FROZEN") == frozen, err
+	return string(text) == "FROZEN", err
 }
 
 // wait: there is nothing in version 1 to be woken by.
@@ -366,7 +366,7 @@ func (m *v1Group) usage() (sandbox.Usage, error) {
 		if u.PeakMemoryBytes, err = m.peak.number(); err != nil {
 			return u, err
 		}
-		var buf [4096]byte
+		var buf [8192]byte
 		text, err := m.stat.read(buf[:])
 		if err != nil {
 			return u, err

@@ -318,10 +318,10 @@ func (m *v2Group) freeze(frozen bool) error {
 	return m.state.write("0")
 }
 
-func (m *v2Group) settled(frozen bool) (bool, error) {
+func (m *v2Group) stands() (bool, error) {
 	var buf [128]byte
 	text, err := m.events.read(buf[:])
-	return (field(text, "frozen") == 1) == frozen, err
+	return field(text, "frozen") == 1, err
 }
 
 // wait polls cgroup.events, which the kernel marks when it changes since it was last read.
