@@ -332,31 +332,37 @@ func node24Behaviours() []behaviour {
 	}
 }
 
+// streamCase is a streamed response; its second invocation must give the same body.
+type streamCase struct {
+	name              string
+	program           program
+	body, contentType string
+	errorType         string
+	errorBody         string // how it begins
+	log               string // part of it
+}
+
+func streamCases(runtime string) []streamCase {
+	stream := func(source string) program {
+		p := js("exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {" + source + "});")
+		p.runtime = runtime
+		return p
+	}
+	return []streamCase{
+		{"parts", stream(`stream.setContentType("text/plain"); stream.write("a"); await new Promise((r) => setTimeout(r, 5)); stream.write(Buffer.from("b")); stream.write({c: 1}); stream.end();`), "ab{\"c\":1}", "text/plain", "", "", ""},
+		{"end with the last part", stream(`stream.end("all");`), "all", "application/octet-stream", "", "", ""},
+		{"nothing", stream(`stream.end();`), "", "application/octet-stream", "", "", ""},
+		{"a prelude", stream(`stream = awslambda.HttpResponseStream.from(stream, {statusCode: 201, headers: {a: "b"}}); stream.write("body"); stream.end();`), "{\"statusCode\":201,\"headers\":{\"a\":\"b\"}}\x00\x00\x00\x00\x00\x00\x00\x00body", "application/vnd.awslambda.http-integration-response", "", "", ""},
+		{"a pipeline", stream(`await require("stream/promises").pipeline(require("stream").Readable.from(["x".repeat(100000), "y".repeat(100000)]), stream);`), strings.Repeat("x", 100000) + strings.Repeat("y", 100000), "application/octet-stream", "", "", ""},
+		{"an error before the first part", stream(`throw new TypeError("early");`), "", "application/octet-stream", "TypeError", `{"errorType":"TypeError","errorMessage":"early","trace":`, "ERROR\tInvoke Error \t{\"errorType\":\"TypeError\""},
+		{"an error in the middle", stream(`stream.write("part"); await null; throw new Error("mid");`), "part", "application/octet-stream", "Error", `{"errorType":"Error","errorMessage":"mid","trace":`, "Invoke Error"},
+		{"a result is ignored, and said so", stream(`stream.end("x"); return 5;`), "x", "application/octet-stream", "", "", "WARN\tStreaming handlers ignore return values."},
+	}
+}
+
 func TestNodeStreams(t *testing.T) {
 	for _, runtime := range []string{"nodejs20.x", "nodejs24.x"} {
-		stream := func(source string) program {
-			p := js("exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {" + source + "});")
-			p.runtime = runtime
-			return p
-		}
-		cases := []struct {
-			name              string
-			program           program
-			body, contentType string
-			errorType         string
-			errorBody         string
-			log               string
-		}{
-			{"parts", stream(`stream.setContentType("text/plain"); stream.write("a"); await new Promise((r) => setTimeout(r, 5)); stream.write(Buffer.from("b")); stream.write({c: 1}); stream.end();`), "ab{\"c\":1}", "text/plain", "", "", ""},
-			{"end with the last part", stream(`stream.end("all");`), "all", "application/octet-stream", "", "", ""},
-			{"nothing", stream(`stream.end();`), "", "application/octet-stream", "", "", ""},
-			{"a prelude", stream(`stream = awslambda.HttpResponseStream.from(stream, {statusCode: 201, headers: {a: "b"}}); stream.write("body"); stream.end();`), "{\"statusCode\":201,\"headers\":{\"a\":\"b\"}}\x00\x00\x00\x00\x00\x00\x00\x00body", "application/vnd.awslambda.http-integration-response", "", "", ""},
-			{"a pipeline", stream(`await require("stream/promises").pipeline(require("stream").Readable.from(["x".repeat(100000), "y".repeat(100000)]), stream);`), strings.Repeat("x", 100000) + strings.Repeat("y", 100000), "application/octet-stream", "", "", ""},
-			{"an error before the first part", stream(`throw new TypeError("early");`), "", "application/octet-stream", "TypeError", `{"errorType":"TypeError","errorMessage":"early","trace":`, "ERROR\tInvoke Error \t{\"errorType\":\"TypeError\""},
-			{"an error in the middle", stream(`stream.write("part"); await null; throw new Error("mid");`), "part", "application/octet-stream", "Error", `{"errorType":"Error","errorMessage":"mid","trace":`, "Invoke Error"},
-			{"a result is ignored, and said so", stream(`stream.end("x"); return 5;`), "x", "application/octet-stream", "", "", "WARN\tStreaming handlers ignore return values."},
-		}
-		for _, c := range cases {
+		for _, c := range streamCases(runtime) {
 			for way, stem := range map[string]bool{"as a stem": true, "in the ordinary way": false} {
 				t.Run(runtime+"/"+c.name+"/"+way, func(t *testing.T) {
 					t.Parallel()

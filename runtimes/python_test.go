@@ -240,7 +240,7 @@ func pythonBehaviours() []behaviour {
 		},
 		{
 			name: "state stays between events, threads too", ok: true,
-			program: py("import threading\nn = 0\ndef handler(e, c):\n    global n\n    n += 1\n    threading.Thread(target=print, args=('from a thread',)).start()\n    return n\n"),
+			program: py("import threading\nn = 0\ndef handler(e, c):\n    global n\n    n += 1\n    t = threading.Thread(target=print, args=('from a thread',))\n    t.start()\n    t.join()\n    return n\n"),
 			body:    `1`, log: "from a thread\n",
 		},
 		{

@@ -30,46 +30,50 @@ export async function serveModern(api, require) {
     api.failInit(JSON.stringify(object), object.errorType);
     throw err; // ends the process: nobody waits for this promise
   }
-  await new Runtime(api, handler, style, store).serve();
+  const Processor = style.streaming ? StreamingInvokeProcessor : BufferedInvokeProcessor;
+  const processor = new Processor(api, handler, style.highWaterMark);
+  for (;;) {
+    const { headers, body } = await api.next();
+    const context = invocationContext(headers);
+    setInvocation(context.awsRequestId);
+    exportTrace(headers);
+    const event = JSON.parse(body.toString());
+    await store.run(context.awsRequestId, context.xRayTraceId, () =>
+      processor.processInvoke(context, event),
+    );
+  }
 }
 
-class Runtime {
-  constructor(api, handler, style, store) {
+// The processors bear AWS's names: a handler that throws has them in its stack.
+class BufferedInvokeProcessor {
+  constructor(api, handler) {
     this.api = api;
     this.handler = handler;
-    this.style = style;
-    this.store = store;
-    this.processInvoke = style.streaming ? this.processStreamingInvoke : this.processBufferedInvoke;
   }
 
-  async serve() {
-    for (;;) {
-      const { headers, body } = await this.api.next();
-      const context = invocationContext(headers);
-      setInvocation(context.awsRequestId);
-      exportTrace(headers);
-      const event = JSON.parse(body.toString());
-      await this.store.run(context.awsRequestId, context.xRayTraceId, () =>
-        this.processInvoke(context, event),
-      );
-    }
-  }
-
-  async processBufferedInvoke(context, event) {
+  async processInvoke(context, event) {
     const id = context.awsRequestId;
     try {
       const result = await this.handler(event, context);
       this.api.respond(id, serialize(result));
     } catch (err) {
-      await this.turn();
+      await turn();
       logError("Invoke Error", err);
       const object = describe(err);
       this.api.fail(id, serialize(object), object.errorType, xrayCause(err));
     }
   }
+}
 
-  async processStreamingInvoke(context, event) {
-    const stream = new ResponseStream(this.api, context.awsRequestId, errors, this.style.highWaterMark);
+class StreamingInvokeProcessor {
+  constructor(api, handler, highWaterMark) {
+    this.api = api;
+    this.handler = handler;
+    this.highWaterMark = highWaterMark;
+  }
+
+  async processInvoke(context, event) {
+    const stream = new ResponseStream(this.api, context.awsRequestId, errors, this.highWaterMark);
     try {
       const result = this.handler(event, stream, context);
       if (typeof result?.then !== "function") {
@@ -83,18 +87,18 @@ class Runtime {
         throw new Error("Response stream is not finished.");
       }
     } catch (err) {
-      await this.turn();
+      await turn();
       logError("Invoke Error", err);
       stream.fail(err);
       await stream.done;
     }
     this.api.release();
   }
+}
 
-  // turn lets what the handler has queued run first.
-  turn() {
-    return new Promise((resolve) => setImmediate(resolve));
-  }
+// turn lets what a handler has queued run first.
+function turn() {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function invocationContext(headers) {
