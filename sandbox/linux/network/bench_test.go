@@ -4,12 +4,8 @@ package network
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"testing"
 )
-
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // BenchmarkTakeWarm is taking a slot that is ready.
 func BenchmarkTakeWarm(b *testing.B) {
