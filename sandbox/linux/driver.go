@@ -308,7 +308,11 @@ func (s *Sandbox) create(ctx context.Context, spec sandbox.Spec) error {
 	}
 	script := s.rootScript(spec, binds)
 	identify := func() error { return d.ids.write(s.first.Pid, who) }
-	return s.control.run(requestRun, script, identify, s.slot.Namespace())
+	if err := s.control.run(requestRun, script, identify, s.slot.Namespace()); err != nil {
+		return err
+	}
+	s.built = true
+	return nil
 }
 
 // startInit starts the first process, in namespaces of its own.

@@ -34,6 +34,7 @@ type Sandbox struct {
 	first   *os.Process
 	pidfd   int // of the first process
 	control *control
+	built   bool // the first process has run its script and serves
 
 	// launching is held for reading while a process is made, for writing while all are
 	// ended, stopped or let go on.
@@ -135,21 +136,38 @@ func (s *Sandbox) Start(c sandbox.Command) (sandbox.Process, error) {
 
 // KillAll implements sandbox.Sandbox.
 func (s *Sandbox) KillAll() error {
+	if err := s.endAll(); err != nil {
+		return s.errorf("end all processes: %w", err)
+	}
+	select {
+	case <-s.control.lost:
+		return s.errorf("end all processes: %w", errLost)
+	default:
+		return nil
+	}
+}
+
+// endAll kills every process but the first and returns when they are gone.
+func (s *Sandbox) endAll() error {
 	s.launching.Lock()
 	defer s.launching.Unlock()
 	r, err := s.control.signal(unix.SIGKILL)
+	if errors.Is(err, errLost) {
+		return nil // and so are they
+	}
 	if err != nil {
-		return s.errorf("end all processes: %w", err)
+		return err
 	}
 	// The signal comes first: a frozen process that is let go on dies at once.
 	if err := s.group.Thaw(); err != nil {
-		return s.errorf("end all processes: %w", err)
+		return err
 	}
 	s.stopped = false
-	if _, err := r.wait(); err != nil {
-		return s.errorf("end all processes: %w", err)
+	_, err = r.wait()
+	if errors.Is(err, errLost) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Freeze implements sandbox.Sandbox. Where there is no cgroup to do it, every process
@@ -247,15 +265,9 @@ func (s *Sandbox) Close() error { return s.close() }
 func (s *Sandbox) destroy() error {
 	var errs []error
 	if s.control != nil {
-		s.launching.Lock()
-		// Signalled first, for what Thaw says in KillAll.
-		if _, err := s.control.signal(unix.SIGKILL); err != nil && !errors.Is(err, errLost) {
-			errs = append(errs, err)
+		if s.built {
+			errs = append(errs, s.endAll())
 		}
-		if s.group != nil {
-			errs = append(errs, s.group.Thaw())
-		}
-		s.launching.Unlock()
 		s.control.close()
 	}
 	if s.first != nil {
