@@ -81,6 +81,7 @@ type member struct {
 	idleSince time.Time // zero while it isn't idle
 	expires   time.Time
 	measured  time.Time
+	served    bool // it has been given an event
 	stopping  bool
 }
 
@@ -153,7 +154,7 @@ func (f *Fleet) acquire(ctx context.Context, fn *wick.Function) (*member, error)
 	if n := len(p.idle); n > 0 {
 		m := p.idle[n-1]
 		p.idle = p.idle[:n-1]
-		m.idleSince = time.Time{}
+		m.idleSince, m.served = time.Time{}, true
 		f.mu.Unlock()
 		return m, nil
 	}
@@ -223,10 +224,11 @@ func (f *Fleet) release(m *member) {
 		return
 	}
 	now := time.Now()
-	if now.Before(m.expires) && f.grant(p, m) {
+	old := m.served && !now.Before(m.expires) // each serves at least once
+	if !old && f.grant(p, m) {
 		return
 	}
-	if p.retired || f.closing || !now.Before(m.expires) {
+	if p.retired || f.closing || old {
 		f.stop(m)
 		f.feed(p)
 		return
@@ -245,6 +247,7 @@ func (f *Fleet) grant(p *pool, m *member) bool {
 	}
 	w := p.waiters[0]
 	p.waiters = slices.Delete(p.waiters, 0, 1)
+	m.served = true
 	w.got <- grant{m: m}
 	return true
 }
