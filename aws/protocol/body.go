@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/wick-run/wick"
 )
@@ -17,7 +18,7 @@ import (
 func readBody(r *http.Request, op *operation) ([]byte, error) {
 	limit := op.MaxBody
 	if r.ContentLength > limit {
-		return nil, refuseBody(r, op)
+		return nil, tooLarge(op)
 	}
 	if r.Body == nil {
 		return nil, nil
@@ -35,7 +36,7 @@ func readBody(r *http.Request, op *operation) ([]byte, error) {
 		body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
 	}
 	if int64(len(body)) > limit {
-		return nil, refuseBody(r, op)
+		return nil, tooLarge(op)
 	}
 	return body, bodyError(err)
 }
@@ -68,21 +69,47 @@ func bodyError(err error) error {
 	return &wireError{code: "RequestAbortedException", status: http.StatusBadRequest, message: "The request's body ended early."}
 }
 
+// tooLarge answers a body over its operation's limit. Recorded:
+// test_oversized_request_create_lambda.
+func tooLarge(op *operation) error {
+	return wick.Errorf(wick.RequestTooLarge, "Request must be smaller than %d bytes for the %s operation", op.MaxBody, op.Name)
+}
+
 // drainLimit bounds what is read of a body only so that its sender reads the answer
 // before the connection closes under it.
 const drainLimit = 256 << 20
 
-// refuseBody answers a body over the limit. Recorded: test_oversized_request_create_lambda.
-func refuseBody(r *http.Request, op *operation) error {
-	// A sender that waits for 100 Continue has sent nothing and never will.
-	if r.Header.Get("Expect") == "" {
-		_, _ = io.CopyN(io.Discard, r.Body, drainLimit) // its errors end the connection, no more
+// drain reads what is left of a refused request's body, before the answer: a client
+// that is still sending when the connection closes reports a broken pipe, not the
+// answer.
+func (c *Call) drain() {
+	if c.body != nil && !c.waits {
+		_, _ = io.CopyN(io.Discard, c.body, drainLimit) // its errors end the connection, no more
 	}
-	return wick.Errorf(wick.RequestTooLarge, "Request must be smaller than %d bytes for the %s operation", op.MaxBody, op.Name)
+}
+
+// waitDrain is how long one that asked for 100 Continue is listened to after its answer.
+const waitDrain = 2 * time.Second
+
+// drainAfter does the same for a client that waits for 100 Continue: the answer goes
+// first, because reading would invite the body. Most send nothing then; some don't
+// wait.
+func (c *Call) drainAfter(w http.ResponseWriter) {
+	if c.body == nil || !c.waits {
+		return
+	}
+	rc := http.NewResponseController(w)
+	if rc.Flush() != nil || rc.SetReadDeadline(time.Now().Add(waitDrain)) != nil {
+		return // no connection of net/http's
+	}
+	_, _ = io.CopyN(io.Discard, c.body, drainLimit) // its errors end the connection, no more
 }
 
 // decodeTransfer undoes the encodings a client may have put on a body.
 func decodeTransfer(r *http.Request) error {
+	if len(r.Header["Content-Encoding"]) == 0 {
+		return nil
+	}
 	encodings := strings.Split(strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ",")), ",")
 	for i := len(encodings) - 1; i >= 0; i-- {
 		switch e := strings.TrimSpace(encodings[i]); e {

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -25,6 +26,10 @@ type Call struct {
 	op      *operation
 	log     *slog.Logger
 	form    errorForm
+	// body is the request's, as it comes from the connection; waits says that its
+	// sender wants to be told to send it.
+	body  io.Reader
+	waits bool
 }
 
 // Identity is who sent a request.

@@ -98,15 +98,17 @@ func WriteError(w http.ResponseWriter, call *Call, err error) {
 		h.Set("Retry-After", e.retry)
 	}
 	call.header(h)
+	call.drain()
 	// The connection may be gone; there is nobody else to tell.
 	_ = call.form.write(w, call.RequestID, e)
+	call.drainAfter(w)
 }
 
 // wire turns an error into what goes out.
 func (c *Call) wire(err error) *wireError {
 	var known answerer
 	var refused *sigv4.Error
-	var tooLarge *http.MaxBytesError
+	var overLimit *http.MaxBytesError
 	var inside *wick.Error
 	var api smithy.APIError
 	switch {
@@ -118,8 +120,8 @@ func (c *Call) wire(err error) *wireError {
 		return c.inside(inside)
 	case errors.As(err, &api):
 		return c.sdkError(api)
-	case errors.As(err, &tooLarge):
-		return c.inside(wick.Errorf(wick.RequestTooLarge, "Request must be smaller than %d bytes for the %s operation", tooLarge.Limit, c.Operation))
+	case errors.As(err, &overLimit):
+		return c.inside(wick.Errorf(wick.RequestTooLarge, "Request must be smaller than %d bytes", overLimit.Limit))
 	case errors.Is(err, context.DeadlineExceeded):
 		return c.inside(wick.Errorf(wick.Unavailable, "The request took too long and was given up."))
 	}

@@ -81,7 +81,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.o.Local.ServeHTTP(w, r)
 		return
 	}
-	call := &Call{RequestID: uuid.NewString(), ReceivedAt: s.o.Now(), log: s.o.Log}
+	call := &Call{
+		RequestID: uuid.NewString(), ReceivedAt: s.o.Now(), log: s.o.Log,
+		body: r.Body, waits: r.Header.Get("Expect") != "",
+	}
 	guard := &guardedWriter{ResponseWriter: w}
 	defer s.recover(guard, call)
 	call.header(w.Header())
@@ -187,8 +190,10 @@ func (s *Server) recover(w *guardedWriter, call *Call) {
 	if w.wrote {
 		panic(http.ErrAbortHandler) // half an answer is out: cutting it is the only honest end
 	}
+	call.drain()
 	// The connection may be gone; there is nobody else to tell.
 	_ = call.form.write(w, call.RequestID, call.wire(fmt.Errorf("panic: %v", p)))
+	call.drainAfter(w)
 }
 
 // guardedWriter knows whether an answer has begun.

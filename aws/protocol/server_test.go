@@ -340,6 +340,43 @@ func TestABodyOverItsOperationsLimitIsRefusedAndItsSenderReadsWhy(t *testing.T) 
 	}
 }
 
+// A client that is cut off while it sends sees a broken pipe instead of the reason.
+func TestWhoeverIsRefusedWhileSendingReadsWhy(t *testing.T) {
+	ts := httptest.NewServer(NewServer(Options{Services: []*Service{panicky()}}))
+	defer ts.Close()
+	big := strings.Repeat("x", 9<<20)
+	for name, c := range map[string]struct {
+		path, service string
+		status        int
+	}{
+		"not built":  {"/2018-10-31/layers/l/versions", "lambda", 501},
+		"not served": {"/bucket/key", "s3", 501},
+		"no such":    {"/nothing", "lambda", 404},
+		"a panic":    {"/2015-03-31/functions/f/invocations", "lambda", 500},
+	} {
+		r, err := http.NewRequest("POST", ts.URL+c.path, strings.NewReader(big))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", auth(c.service))
+		resp, err := ts.Client().Do(r)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status {
+			t.Errorf("%s: got %d", name, resp.StatusCode)
+		}
+	}
+}
+
+func panicky() *Service {
+	svc := NewService(models.Lambda())
+	svc.HandleRaw("Invoke", func(http.ResponseWriter, *http.Request, *Call) { panic("at once") })
+	return svc
+}
+
 func TestLimitsOfRequestsWithPackagesAreAWSs(t *testing.T) {
 	for _, name := range []string{"CreateFunction", "UpdateFunctionCode", "PublishLayerVersion"} {
 		if n := models.Lambda().Operations[name].MaxBody; n != 70167211 { // test_oversized_request_create_lambda
