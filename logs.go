@@ -56,6 +56,8 @@ type LogStore interface {
 	// AppendChunks stores chunks in one transaction, making groups and streams that
 	// don't exist.
 	AppendChunks(ctx context.Context, chunks []LogChunk) error
-	// Chunks returns the chunks that may hold records a query asks for.
+	// Chunks returns the chunks that may hold records a query asks for, ordered by
+	// their oldest record and then by ID; with Newest by their newest record, latest
+	// first. RequestIDs need not be filled: they are in Data.
 	Chunks(ctx context.Context, q LogQuery) ([]StoredLogChunk, error)
 }

@@ -71,10 +71,12 @@ type Sandbox interface {
 	// address is another one: see the listener's Addr. Closing is the caller's.
 	Listen(network, address string) (net.Listener, error)
 	ListenPacket(network, address string) (net.PacketConn, error)
-	// Start runs a command.
+	// Start runs a command. A path that isn't there, or is no program this user may
+	// run, is an fs.ErrNotExist or fs.ErrPermission.
 	Start(c Command) (Process, error)
 	// KillAll ends every process with SIGKILL, frozen or not, and returns when they
-	// are gone. The sandbox, its mounts and its /tmp stay: Start works again.
+	// are gone. The sandbox, its mounts and its /tmp stay, and it isn't frozen any more:
+	// Start works again.
 	KillAll() error
 	// Freeze stops all processes from running, Thaw lets them go on. Both can be
 	// called twice.

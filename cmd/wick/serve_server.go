@@ -252,6 +252,7 @@ func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 	s.inside = s.newHTTPServer(lambda.Handler(protocol.NewServer(insideOptions)))
 	s.opened(s.inside.Close)
 	s.http = s.newHTTPServer(lambda.Handler(protocol.NewServer(options)))
+	s.http.RegisterOnShutdown(s.logs.StopFollowing) // wick logs --follow would hold it up
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
