@@ -7,12 +7,6 @@
 // Package protocol reads them; nothing else should need to.
 package models
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-)
-
 // Service is one service's API.
 type Service struct {
 	ID          string // "Lambda"
@@ -70,8 +64,8 @@ type Shape struct {
 	Value   *Shape    // of a map
 
 	// Min and Max bound a number's value, a string's or blob's length, a list's or
-	// map's size; nil when unbounded.
-	Min, Max *float64
+	// map's size.
+	Min, Max Bound
 	Pattern  string   // a regular expression the whole string matches; "" for any
 	Enum     []string // the allowed values, in the order AWS lists them in errors
 	// EnumMessage replaces the list of values in an error message, where AWS's has
@@ -91,6 +85,12 @@ type Shape struct {
 	Exception bool
 	Status    int  // of an exception
 	Fault     bool // an exception that is the service's fault, not the sender's
+}
+
+// Bound is a limit of a constraint; the zero value is none.
+type Bound struct {
+	Set bool
+	At  float64
 }
 
 // Location is where a member travels in HTTP.
@@ -132,106 +132,94 @@ func (s *Shape) Member(name string) *Member {
 // service's 6 MiB.
 const DefaultMaxBody = 6 << 20
 
-// The form the tables have in the generated files: short keys, because they are
-// read at every start.
+// The form the tables have in the generated files: composite literals that the
+// compiler lays out, so that a start has nothing to parse. Shapes refer to each other
+// by name there.
 type (
-	fileService struct {
-		ID           string                   `json:"id"`
-		SigningName  string                   `json:"signingName"`
-		APIVersion   string                   `json:"apiVersion"`
-		Protocol     string                   `json:"protocol"`
-		TargetPrefix string                   `json:"targetPrefix,omitempty"`
-		Operations   map[string]fileOperation `json:"operations"`
-		Shapes       map[string]fileShape     `json:"shapes"`
+	serviceTable struct {
+		id, signingName, apiVersion, protocol, targetPrefix string
+		operations                                          []operationRow
+		shapes                                              []shapeRow
 	}
-	fileOperation struct {
-		Method string   `json:"m"`
-		URI    string   `json:"u"`
-		Status int      `json:"s"`
-		Input  string   `json:"i,omitempty"`
-		Output string   `json:"o,omitempty"`
-		Errors []string `json:"e,omitempty"`
+	operationRow struct {
+		name, method, uri string
+		status            int
+		in, out           string
+		errors            []string
 	}
-	fileShape struct {
-		Type        Type         `json:"t"`
-		Members     []fileMember `json:"m,omitempty"`
-		Payload     string       `json:"p,omitempty"`
-		Element     string       `json:"l,omitempty"`
-		Key         string       `json:"k,omitempty"`
-		Value       string       `json:"v,omitempty"`
-		Min         *float64     `json:"min,omitempty"`
-		Max         *float64     `json:"max,omitempty"`
-		Pattern     string       `json:"re,omitempty"`
-		Enum        []string     `json:"enum,omitempty"`
-		Sensitive   bool         `json:"secret,omitempty"`
-		Streaming   bool         `json:"stream,omitempty"`
-		EventStream bool         `json:"events,omitempty"`
-		Format      string       `json:"f,omitempty"`
-		Status      int          `json:"err,omitempty"`
-		Fault       bool         `json:"fault,omitempty"`
+	shapeRow struct {
+		name                      string
+		typ                       Type
+		members                   []memberRow
+		payload                   string
+		list, key, value          string
+		min, max                  Bound
+		pattern                   string
+		enum                      []string
+		sensitive, stream, events bool
+		format                    string
+		exception                 int // its status
+		fault                     bool
 	}
-	fileMember struct {
-		Name     string   `json:"n"`
-		Shape    string   `json:"s"`
-		Location Location `json:"in,omitempty"`
-		WireName string   `json:"w,omitempty"` // when it isn't Name
-		Required bool     `json:"r,omitempty"`
-		Token    bool     `json:"tok,omitempty"`
-		Format   string   `json:"f,omitempty"`
+	memberRow struct {
+		name, shape string
+		in          Location
+		wire        string // when it isn't name
+		required    bool
+		token       bool
+		format      string
 	}
 )
 
-// load reads a generated table. It panics on a broken one: the table is part of
-// the program.
-func load(table []byte) *Service {
-	var f fileService
-	if err := json.NewDecoder(bytes.NewReader(table)).Decode(&f); err != nil {
-		panic(fmt.Sprintf("models: %v", err))
-	}
+// load links a generated table. It panics on a broken one: the table is part of the
+// program.
+func load(t *serviceTable) *Service {
 	s := &Service{
-		ID: f.ID, SigningName: f.SigningName, APIVersion: f.APIVersion, Protocol: f.Protocol,
-		TargetPrefix: f.TargetPrefix,
-		Operations:   make(map[string]*Operation, len(f.Operations)),
-		Shapes:       make(map[string]*Shape, len(f.Shapes)),
+		ID: t.id, SigningName: t.signingName, APIVersion: t.apiVersion, Protocol: t.protocol,
+		TargetPrefix: t.targetPrefix,
+		Operations:   make(map[string]*Operation, len(t.operations)),
+		Shapes:       make(map[string]*Shape, len(t.shapes)),
 	}
-	all := make([]Shape, len(f.Shapes))
-	i := 0
-	for name := range f.Shapes {
-		all[i].Name = name
-		s.Shapes[name] = &all[i]
-		i++
+	shapes := make([]Shape, len(t.shapes))
+	for i := range t.shapes {
+		shapes[i].Name = t.shapes[i].name
+		s.Shapes[shapes[i].Name] = &shapes[i]
 	}
-	for name, fs := range f.Shapes {
-		fs.link(s.Shapes[name], s)
+	for i := range t.shapes {
+		t.shapes[i].link(&shapes[i], s)
 	}
-	for name, fo := range f.Operations {
-		op := &Operation{Name: name, Method: fo.Method, URI: fo.URI, Status: fo.Status, MaxBody: DefaultMaxBody}
-		op.Input, op.Output = s.shape(fo.Input), s.shape(fo.Output)
-		for _, e := range fo.Errors {
-			op.Errors = append(op.Errors, s.shape(e))
+	operations := make([]Operation, len(t.operations))
+	for i := range t.operations {
+		row, op := &t.operations[i], &operations[i]
+		*op = Operation{
+			Name: row.name, Method: row.method, URI: row.uri, Status: row.status, MaxBody: DefaultMaxBody,
+			Input: s.shape(row.in), Output: s.shape(row.out), Errors: make([]*Shape, len(row.errors)),
 		}
-		s.Operations[name] = op
+		for j, e := range row.errors {
+			op.Errors[j] = s.shape(e)
+		}
+		s.Operations[op.Name] = op
 	}
 	return s
 }
 
-func (f *fileShape) link(to *Shape, s *Service) {
-	to.Type, to.Min, to.Max, to.Pattern, to.Enum = f.Type, f.Min, f.Max, f.Pattern, f.Enum
-	to.Sensitive, to.Streaming, to.EventStream, to.TimestampFormat = f.Sensitive, f.Streaming, f.EventStream, f.Format
-	to.Exception, to.Status, to.Fault = f.Status != 0, f.Status, f.Fault
-	to.Element, to.Key, to.Value = s.shape(f.Element), s.shape(f.Key), s.shape(f.Value)
-	members := make([]Member, len(f.Members))
-	to.Members = make([]*Member, len(f.Members))
-	for i, m := range f.Members {
+func (r *shapeRow) link(to *Shape, s *Service) {
+	to.Type, to.Min, to.Max, to.Pattern, to.Enum = r.typ, r.min, r.max, r.pattern, r.enum
+	to.Sensitive, to.Streaming, to.EventStream, to.TimestampFormat = r.sensitive, r.stream, r.events, r.format
+	to.Exception, to.Status, to.Fault = r.exception != 0, r.exception, r.fault
+	to.Element, to.Key, to.Value = s.shape(r.list), s.shape(r.key), s.shape(r.value)
+	members := make([]Member, len(r.members))
+	to.Members = make([]*Member, len(r.members))
+	for i, m := range r.members {
 		members[i] = Member{
-			Name: m.Name, Shape: s.shape(m.Shape), Location: m.Location, WireName: m.WireName,
-			Required: m.Required, IdempotencyToken: m.Token, TimestampFormat: m.Format,
+			Name: m.name, Shape: s.shape(m.shape), Location: m.in, WireName: m.wire,
+			Required: m.required, IdempotencyToken: m.token, TimestampFormat: m.format,
 		}
-		if m.WireName == "" {
-			members[i].WireName = m.Name
+		if m.wire == "" {
+			members[i].WireName = m.name
 		}
 		to.Members[i] = &members[i]
-		if m.Name == f.Payload {
+		if m.name == r.payload {
 			to.Payload = &members[i]
 		}
 	}

@@ -74,14 +74,18 @@ func TestRecordedEnumsHoldWhatTheModelHas(t *testing.T) {
 }
 
 func TestABrokenTableIsNotTakenForAModel(t *testing.T) {
-	for _, table := range []string{"", "{", `{"operations":{"A":{"i":"None"}}}`} {
+	for _, table := range []serviceTable{
+		{operations: []operationRow{{name: "A", in: "None"}}},
+		{shapes: []shapeRow{{name: "A", typ: List, list: "None"}}},
+		{shapes: []shapeRow{{name: "A", typ: Structure, members: []memberRow{{name: "M", shape: "None"}}}}},
+	} {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("%q was taken", table)
+					t.Errorf("%+v was taken", table)
 				}
 			}()
-			load([]byte(table))
+			load(&table)
 		}()
 	}
 }
@@ -89,6 +93,6 @@ func TestABrokenTableIsNotTakenForAModel(t *testing.T) {
 func BenchmarkLoadLambda(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		applyLambdaRecordings(load(lambdaTable))
+		applyLambdaRecordings(load(&lambdaTable))
 	}
 }

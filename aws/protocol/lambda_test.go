@@ -293,11 +293,11 @@ func (g *filler) value(s *models.Shape, v reflect.Value, depth int, outsideBody 
 }
 
 func bounds(s *models.Shape, lo, hi int64) (int64, int64) {
-	if s.Min != nil {
-		lo = int64(*s.Min)
+	if s.Min.Set {
+		lo = int64(s.Min.At)
 	}
-	if s.Max != nil {
-		hi = int64(*s.Max)
+	if s.Max.Set {
+		hi = int64(s.Max.At)
 	}
 	return lo, max(lo, hi)
 }

@@ -32,7 +32,7 @@ func (b *ruleBook) of(s *models.Shape) *rule {
 	if s.Pattern != "" {
 		r.matches = compilePattern(s.Pattern)
 	}
-	r.none = s.Min == nil && s.Max == nil && s.Pattern == "" && len(s.Enum) == 0
+	r.none = !s.Min.Set && !s.Max.Set && s.Pattern == "" && len(s.Enum) == 0
 	actual, _ := b.byShape.LoadOrStore(s, r)
 	return actual.(*rule) //nolint:errcheck // only rules are stored
 }
@@ -78,7 +78,7 @@ func (r *rule) text(s string) []string {
 		return nil
 	}
 	var broken []string
-	if sh := r.shape; sh.Min != nil || sh.Max != nil {
+	if sh := r.shape; sh.Min.Set || sh.Max.Set {
 		n := float64(utf8.RuneCountInString(s))
 		broken = r.size(broken, n, "length")
 	}
@@ -98,21 +98,21 @@ func (r *rule) number(v float64) []string { return r.size(nil, v, "value") }
 func (r *rule) length(n int) []string { return r.size(nil, float64(n), "length") }
 
 func (r *rule) size(broken []string, n float64, what string) []string {
-	if r.shape.Max != nil && n > *r.shape.Max {
+	if r.shape.Max.Set && n > r.shape.Max.At {
 		broken = append(broken, r.maxText(what))
 	}
-	if r.shape.Min != nil && n < *r.shape.Min {
+	if r.shape.Min.Set && n < r.shape.Min.At {
 		broken = append(broken, r.minText(what))
 	}
 	return broken
 }
 
 func (r *rule) maxText(what string) string {
-	return fmt.Sprintf("Member must have %s less than or equal to %s", what, r.bound(*r.shape.Max))
+	return fmt.Sprintf("Member must have %s less than or equal to %s", what, r.bound(r.shape.Max.At))
 }
 
 func (r *rule) minText(what string) string {
-	return fmt.Sprintf("Member must have %s greater than or equal to %s", what, r.bound(*r.shape.Min))
+	return fmt.Sprintf("Member must have %s greater than or equal to %s", what, r.bound(r.shape.Min.At))
 }
 
 func (r *rule) patternText() string {
@@ -145,10 +145,10 @@ func (r *rule) all(nullable bool) []string {
 	if r.shape.Type != models.String {
 		what = "value"
 	}
-	if r.shape.Max != nil {
+	if r.shape.Max.Set {
 		cs = append(cs, r.maxText(what))
 	}
-	if r.shape.Min != nil {
+	if r.shape.Min.Set {
 		cs = append(cs, r.minText(what))
 	}
 	if r.shape.Pattern != "" {
