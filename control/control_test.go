@@ -70,6 +70,7 @@ type bench struct {
 	*Control
 	t     testing.TB
 	ctx   context.Context
+	dir   string // of the package store
 	store *testkit.MemStore
 	code  *gated
 	log   *bytes.Buffer
@@ -77,21 +78,27 @@ type bench struct {
 
 func newBench(t testing.TB, change func(*Options)) *bench {
 	t.Helper()
-	store, err := code.Open(t.TempDir(), code.Options{})
+	dir := t.TempDir()
+	store, err := code.Open(dir, code.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := &bench{
-		t: t, store: new(testkit.MemStore), code: &gated{Store: store}, log: new(bytes.Buffer),
+		t: t, dir: dir, store: new(testkit.MemStore), code: &gated{Store: store}, log: new(bytes.Buffer),
 		ctx: context.WithValue(context.Background(), requestKey{}, true),
 	}
 	b.Control = b.restart(change)
 	t.Cleanup(func() {
-		if err := errors.Join(b.Close(), store.Close()); err != nil {
-			t.Error(err)
-		}
+		mustDo(t, errors.Join(b.Close(), b.code.Close()))
 	})
 	return b
+}
+
+func mustDo(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // restart returns a new Control over the same stores.
@@ -326,19 +333,26 @@ func TestWhatAnEarlierProcessLeftPendingIsContinued(t *testing.T) {
 
 func TestPackagesWithoutAFunctionAreCollectedAtStart(t *testing.T) {
 	b := newBench(t, nil)
-	p, err := b.code.Put(b.ctx, bytes.NewReader(zipOf(t, "orphan")))
+	orphan, err := b.code.Put(b.ctx, bytes.NewReader(zipOf(t, "orphan")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	kept := b.create("f")
 	b.settled("f")
-	if _, err := b.collect(b.ctx); err != nil { // both are fresh
+	if freed, err := b.collect(b.ctx); err != nil || freed != 0 { // both were just used
+		t.Errorf("collected %d bytes, %v", freed, err)
+	}
+	mustDo(t, errors.Join(b.Close(), b.code.Close()))
+	if b.code.Store, err = code.Open(b.dir, code.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, sha := range []string{p.SHA256, kept.Code.SHA256} {
-		if _, err := b.code.Store.Dir(b.ctx, sha); err != nil {
-			t.Error(err)
-		}
+	b.Control = b.restart(nil)
+	freed, err := b.collect(b.ctx)
+	if err != nil || freed != orphan.Size {
+		t.Errorf("collected %d bytes, %v", freed, err)
+	}
+	if _, err := b.code.Store.Dir(b.ctx, kept.Code.SHA256); err != nil {
+		t.Error(err)
 	}
 }
 
