@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/wick-run/wick/internal/testkit/wickserver"
 )
 
 // createNode makes a Node.js function and waits until it is active.
@@ -37,7 +39,7 @@ func TestUnderLoadNoAnswerIsLostOrMixedUp(t *testing.T) {
 	need(t, "node")
 	const clients = 16
 	each := 625 // 10,000 in all
-	if testing.Short() || len(buildFlags) > 0 {
+	if testing.Short() || wickserver.Race {
 		each = 100 // the race detector makes an event ten times as much work
 	}
 	s := start(t)
@@ -116,7 +118,7 @@ func belongs(out *lambda.InvokeOutput, name, id string) error {
 // each time, knows all that it has acknowledged, and nothing of its sandboxes survives.
 func TestKill9UnderLoadLosesNothingThatWasAcknowledged(t *testing.T) {
 	rounds := 20
-	if testing.Short() || len(buildFlags) > 0 {
+	if testing.Short() || wickserver.Race {
 		rounds = 5
 	}
 	dir := t.TempDir() + "/data"
@@ -177,14 +179,16 @@ func TestKill9UnderLoadLosesNothingThatWasAcknowledged(t *testing.T) {
 		}
 		select {
 		case <-enough:
-		case <-s.exited:
-			t.Fatalf("round %d: the server ended by itself\n%s", round, s.stderr)
+		case <-s.Exited():
+			t.Fatalf("round %d: the server ended by itself\n%s", round, s.OperatorLog())
 		}
 		left := s.belongings(t)
 		s.kill(t)
 		group.Wait()
 		next := startIn(t, dir)
-		left.checkSandboxes(t)
+		if err := left.LeftSandboxes(); err != nil {
+			t.Error(err)
+		}
 		next.stop(t)
 		if t.Failed() {
 			t.Fatalf("that was round %d", round)

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"regexp"
 	"testing"
+
+	"github.com/wick-run/wick/internal/testkit/wickserver"
 )
 
 func TestFollowingALogPrintsWhatComesUntilItIsInterrupted(t *testing.T) {
@@ -16,7 +18,7 @@ def handler(event, context):
 	invoke(t, s.client(), "followed", `{"n":1}`)
 
 	follower := exec.Command(binary, "logs", "followed", "--follow")
-	out, errs, exited := newTranscript(), newTranscript(), make(chan struct{})
+	out, errs, exited := wickserver.NewTranscript(), wickserver.NewTranscript(), make(chan struct{})
 	follower.Stdout, follower.Stderr = out, errs
 	follower.Env = append(os.Environ(), "WICK_ENDPOINT="+s.URL)
 	if err := follower.Start(); err != nil {
@@ -31,12 +33,12 @@ def handler(event, context):
 	// It has seen what was there; so what comes next, comes by following.
 	for n, event := range []string{`{"n":2}`, `{"n":3}`} {
 		seen := regexp.MustCompile(`(?s)number ` + []string{"1", "2"}[n] + `\n.*REPORT RequestId`)
-		if _, err := out.waitFor(seen, exited); err != nil {
+		if _, err := out.WaitFor(seen, exited); err != nil {
 			t.Fatalf("%v\n%s%s", err, out, errs)
 		}
 		invoke(t, s.client(), "followed", event)
 	}
-	if _, err := out.waitFor(regexp.MustCompile(`number 3\n`), exited); err != nil {
+	if _, err := out.WaitFor(regexp.MustCompile(`number 3\n`), exited); err != nil {
 		t.Fatalf("%v\n%s%s", err, out, errs)
 	}
 	if err := follower.Process.Signal(os.Interrupt); err != nil {
