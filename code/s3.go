@@ -36,7 +36,7 @@ func (s *Store) Fetch(ctx context.Context, o Object) (wick.Package, error) {
 	if err != nil {
 		return none, fetchError(ctx, err)
 	}
-	defer out.Body.Close() //nolint:errcheck // only read
+	defer out.Body.Close() // only read
 	if aws.ToInt64(out.ContentLength) > MaxUnzippedBytes {
 		return none, wick.Errorf(wick.InvalidParameter, "Unzipped size must be smaller than %d bytes", MaxUnzippedBytes)
 	}

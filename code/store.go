@@ -125,8 +125,8 @@ func (s *Store) put(ctx context.Context, r io.Reader, limit int64) (wick.Package
 		return none, fmt.Errorf("store package: %w", err)
 	}
 	defer func() {
-		f.Close()           //nolint:errcheck // synced before the rename, or thrown away
-		os.Remove(f.Name()) //nolint:errcheck // renamed away when all went well
+		f.Close()           // synced before the rename, or thrown away
+		os.Remove(f.Name()) // renamed away when all went well
 	}()
 	hash := sha256.New()
 	size, err := io.Copy(io.MultiWriter(f, hash), &contextReader{ctx, io.LimitReader(r, limit+1)})
@@ -177,7 +177,7 @@ func (s *Store) intact(sha string) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close() // only read
 	hash := sha256.New()
 	if _, err := io.Copy(hash, f); err != nil {
 		return false

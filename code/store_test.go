@@ -174,7 +174,7 @@ func TestAPackageIsStoredUnderItsHashAndUnpackedAsItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close() // only read
 	if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, z) {
 		t.Errorf("the zip came back different (%v)", err)
 	}

@@ -110,7 +110,7 @@ func (s *Store) prepare(sha string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close() // only read
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("unpack package: %w", err)
@@ -257,7 +257,7 @@ func writeFile(root string, e *entry, buf []byte) (err error) {
 	if err != nil {
 		return badEntry(err)
 	}
-	defer r.Close() //nolint:errcheck // only read
+	defer r.Close() // only read
 	name := filepath.Join(root, filepath.FromSlash(e.path))
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -313,7 +313,7 @@ func readLink(f *zip.File) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer r.Close() //nolint:errcheck // only read
+	defer r.Close() // only read
 	target, err := io.ReadAll(io.LimitReader(r, maxLinkBytes+1))
 	if err != nil {
 		return "", err
@@ -324,16 +324,16 @@ func readLink(f *zip.File) (string, error) {
 	return string(target), nil
 }
 
-// badZip marks a failure that is the zip's fault, not the disk's.
-type badZip struct{ error }
+// badZipError marks a failure that is the zip's fault, not the disk's.
+type badZipError struct{ error }
 
-func (b badZip) Unwrap() error { return b.error }
+func (b badZipError) Unwrap() error { return b.error }
 
-func badEntry(err error) error { return badZip{err} }
+func badEntry(err error) error { return badZipError{err} }
 
 // failedEntry puts an entry's failure into AWS's words when the zip is to blame.
 func failedEntry(e *entry, err error) error {
-	var bad badZip
+	var bad badZipError
 	if errors.As(err, &bad) {
 		return invalidZip(fmt.Errorf("entry %q: %w", e.path, bad.error))
 	}
