@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,10 +30,9 @@ const (
 	outOfMemoryScore = 300
 )
 
-// Files of a command's script, as init is passed them: 0 is the script.
+// Files of a command's script, as a child is passed them: 0 is the script.
 const (
-	fileReport file = 1 + iota // socket to say in that it is there, or that it failed
-	fileStdout
+	fileStdout file = 1 + iota
 	fileStderr
 	fileFirst // Command.Files
 )
@@ -56,28 +54,21 @@ func (s *Sandbox) start(c sandbox.Command) (*process, error) {
 		return nil, err
 	}
 	defer memory.Close()
-	report, theirs, err := socketPair()
-	if err != nil {
-		return nil, err
-	}
-	defer report.Close()
-
-	files := []*os.File{memory, theirs, s.driver.null, s.driver.null}
+	files := []*os.File{memory, s.driver.null, s.driver.null}
 	if c.Stdout != nil {
 		files[fileStdout] = c.Stdout
 	}
 	if c.Stderr != nil {
 		files[fileStderr] = c.Stderr
 	}
-	files = append(files, c.Files...)
-	p, err := s.launch(files, int32(len(text)), report)
-	theirs.Close()
+	child, err := s.letGo(message{b: int32(len(text))}, append(files, c.Files...))
 	if err != nil {
 		return nil, err
 	}
+	defer child.report.Close()
 	// The socket closes with the exec; before that, it can carry why there was none.
 	buf := make([]byte, messageSize)
-	n, err := report.Read(buf)
+	n, err := child.report.Read(buf)
 	if n == messageSize {
 		m := decodeMessage(buf)
 		return nil, script.failed(m.a, m.b)
@@ -85,57 +76,13 @@ func (s *Sandbox) start(c sandbox.Command) (*process, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	return p, nil
-}
-
-// launch makes a command's process and lets it go when it is under the sandbox's limits.
-func (s *Sandbox) launch(files []*os.File, size int32, report *os.File) (*process, error) {
-	// Nobody in the sandbox can end the child as long as it waits, nor does the server
-	// while this is locked: its pid is sure to be its own.
-	s.launching.RLock()
-	defer s.launching.RUnlock()
-	if s.stopped {
-		return nil, errors.New("the sandbox is frozen")
-	}
-	p := newProcess(s)
-	r, err := s.control.send(message{kind: requestStart, b: size}, p, files...)
-	if err != nil {
-		return nil, err
-	}
-	m, err := r.wait()
-	if err != nil {
-		return nil, err
-	}
-	if m.b != 0 {
-		return nil, fmt.Errorf("make a process: %w", unix.Errno(m.b))
-	}
-	// From here on the child exists. It waits before it does anything, and dies when
-	// report is closed instead of being written to.
-	if err := p.started(r.pidfd); err != nil {
-		return nil, err
-	}
-	if err := s.group.AddPID(p.pid); err != nil {
-		return nil, err
-	}
-	// Written with the server's privileges it is the least the process can set itself.
-	path := "/proc/" + strconv.Itoa(p.pid) + "/oom_score_adj"
-	if err := os.WriteFile(path, []byte(s.driver.oomScore), 0); err != nil {
-		return nil, err
-	}
-	if _, err := report.Write([]byte{1}); err != nil {
-		return nil, fmt.Errorf("let a process go on: %w", err)
-	}
-	return p, nil
+	return child.process, nil
 }
 
 // commandScript composes what a new child does up to the command's exec.
 func (s *Sandbox) commandScript(c sandbox.Command) *script {
 	d := s.driver
 	k := &script{}
-	answer := k.put(make([]byte, 8))
-	k.call("wait to be let on", unix.SYS_READ, fileReport, answer, 1)
-	k.want(1)
-
 	// Its own cgroup is all it sees of them.
 	k.try(unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
 	k.call("setsid", unix.SYS_SETSID)
@@ -213,16 +160,3 @@ func capset(k *script, set uint64) {
 
 // atFDCWD is AT_FDCWD as an argument.
 const atFDCWD = ^uint64(99)
-
-// socketPair makes a pair of connected sockets that keep messages apart: one that this
-// process waits on without a thread, one to give away.
-func socketPair() (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		return nil, nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(fds[0]), unix.Close(fds[1]))
-	}
-	return os.NewFile(uintptr(fds[0]), "wick-socket"), os.NewFile(uintptr(fds[1]), "wick-socket"), nil
-}

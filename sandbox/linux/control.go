@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -173,17 +172,7 @@ func (c *control) send(m message, command *process, files ...*os.File) (*request
 	c.waiting[m.id] = r
 	c.mu.Unlock()
 
-	var oob []byte
-	if len(files) > 0 {
-		fds := make([]int, len(files))
-		for i, f := range files {
-			fds[i] = int(f.Fd())
-		}
-		oob = unix.UnixRights(fds...)
-	}
-	_, _, err := c.conn.WriteMsgUnix(m.encode(), oob, nil)
-	runtime.KeepAlive(files)
-	if err != nil {
+	if err := sendFiles(c.conn, m, files); err != nil {
 		c.mu.Lock()
 		delete(c.waiting, m.id)
 		c.mu.Unlock()

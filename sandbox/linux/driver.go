@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -251,6 +250,7 @@ func (d *Driver) Create(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox
 	if err := s.create(ctx, spec); err != nil {
 		return nil, errors.Join(s.errorf("create: %w", err), s.Close())
 	}
+	s.prepare()
 	return s, nil
 }
 
@@ -322,11 +322,6 @@ func (s *Sandbox) startInit() error {
 		return err
 	}
 	defer theirs.Close()
-	conn, err := net.FileConn(ours)
-	ours.Close()
-	if err != nil {
-		return err
-	}
 	null := s.driver.null
 	s.first, err = os.StartProcess(pathOf(s.driver.init), []string{"wick-init"}, &os.ProcAttr{
 		Dir: "/", Env: []string{}, Files: []*os.File{null, null, null, theirs},
@@ -336,13 +331,13 @@ func (s *Sandbox) startInit() error {
 		},
 	})
 	if err != nil {
-		conn.Close()
+		ours.Close()
 		return fmt.Errorf("start the first process: %w", err)
 	}
 	if s.pidfd < 0 {
 		err = errors.New("the kernel has no pidfds")
 	}
-	s.control = newControl(conn.(*net.UnixConn))
+	s.control = newControl(ours)
 	return err
 }
 

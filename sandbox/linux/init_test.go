@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,16 +58,12 @@ func talk(t *testing.T, command ...string) *control {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.FileConn(ours)
-	if err != nil {
-		t.Fatal(err)
-	}
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.ExtraFiles = []*os.File{theirs}
-	if err := errors.Join(cmd.Start(), ours.Close(), theirs.Close()); err != nil {
+	if err := errors.Join(cmd.Start(), theirs.Close()); err != nil {
 		t.Fatal(err)
 	}
-	c := newControl(conn.(*net.UnixConn))
+	c := newControl(ours)
 	t.Cleanup(func() {
 		c.close()
 		// It ends with its socket.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +20,7 @@ import (
 // process is a command that was started.
 type process struct {
 	sandbox  *Sandbox
-	oomKills int64 // of the sandbox, when it was started
+	oomKills atomic.Int64 // of the sandbox, when it was started
 	done     chan struct{}
 	exit     sandbox.Exit // to be read when done is closed
 
@@ -31,8 +32,16 @@ type process struct {
 
 func newProcess(s *Sandbox) *process {
 	p := &process{sandbox: s, done: make(chan struct{}), pidfd: -1}
-	p.oomKills, _ = s.group.OOMKills() // an error means that nobody counts, then or now
+	p.count()
 	return p
+}
+
+// count notes how often the memory limit has ended something so far.
+func (p *process) count() {
+	n, err := p.sandbox.group.OOMKills()
+	if err == nil { // else nobody counts, now or later
+		p.oomKills.Store(n)
+	}
 }
 
 // PID implements sandbox.Process.
@@ -86,7 +95,7 @@ func (p *process) ended(status unix.WaitStatus) {
 		p.exit.Code, p.exit.Signal = -1, status.Signal()
 	}
 	if n, err := p.sandbox.group.OOMKills(); err == nil {
-		p.exit.OOM = n > p.oomKills
+		p.exit.OOM = n > p.oomKills.Load()
 	}
 	p.mu.Lock()
 	p.over = true

@@ -42,6 +42,8 @@ type Sandbox struct {
 	stopped   bool // guarded by launching
 	thawing   bool // the first process knows how to thaw; guarded by launching
 
+	spares spares
+
 	mu       sync.Mutex // guards what follows
 	limits   sandbox.Limits
 	attached map[string]bool
@@ -143,6 +145,7 @@ func (s *Sandbox) KillAll() error {
 	case <-s.control.lost:
 		return s.errorf("end all processes: %w", errLost)
 	default:
+		s.prepare()
 		return nil
 	}
 }
@@ -225,7 +228,7 @@ func (s *Sandbox) signalAll(sig unix.Signal) error {
 	return err
 }
 
-// Usage implements sandbox.Sandbox. The first process is not counted.
+// Usage implements sandbox.Sandbox. Of the processes only the caller's are counted.
 func (s *Sandbox) Usage() (sandbox.Usage, error) {
 	select {
 	case <-s.control.lost:
@@ -239,6 +242,7 @@ func (s *Sandbox) Usage() (sandbox.Usage, error) {
 	if err != nil {
 		return sandbox.Usage{}, s.errorf("usage: %w", err)
 	}
+	u.Processes = max(u.Processes-s.spares.count(), 0)
 	if u.TmpBytes, err = s.disk.Used(); err != nil {
 		return sandbox.Usage{}, s.errorf("usage: %w", err)
 	}
@@ -268,6 +272,7 @@ func (s *Sandbox) destroy() error {
 		if s.built {
 			errs = append(errs, s.endAll())
 		}
+		errs = append(errs, s.endSpares())
 		s.control.close()
 	}
 	if s.first != nil {

@@ -77,7 +77,7 @@ __asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tb
 #endif
 
 enum {
-	EPERM = 1, EPROTO = 71, EAGAIN = 11, EINTR = 4, ESRCH = 3,
+	EPERM = 1, EPROTO = 71, EAGAIN = 11, EINTR = 4, ESRCH = 3, ENOMEM = 12,
 	SIGKILL = 9, SIGCHLD = 17, SIG_SETMASK = 2,
 	CLONE_PIDFD = 0x1000,
 	WNOHANG = 1, WALL = 0x40000000,
@@ -96,9 +96,10 @@ enum {
 /* Kinds of requests and replies. */
 enum {
 	RUN = 1, /* run a script here; fds[0] holds it */
-	START = 2, /* run a script in a new child; fds[1] is the child's report socket */
+	START = 2, /* make a child that waits for a script on fds[0], a socket */
 	SIGNAL = 3, /* kill(-1, arg); for SIGKILL the reply comes when nobody is left */
 	LAST = 4, /* keep a script to run before exiting; fds[0] holds it */
+	NOTHING = -1, END = -2, /* what comes from receive instead */
 
 	DONE = 1, /* to RUN, LAST and SIGNAL: a = operation that failed, b = errno or 0 */
 	STARTED = 2, /* to START: a = pid in here, b = errno or 0, with a pidfd */
@@ -106,7 +107,8 @@ enum {
 };
 
 struct message {
-	u32 kind, id;
+	i32 kind;
+	u32 id;
 	i32 a, b; /* a request's argument, and its script's size */
 };
 
@@ -162,7 +164,7 @@ static void die(int code)
 		sys(SYS_exit_group, (u64)code, 0, 0, 0, 0, 0);
 }
 
-static void reply(u32 kind, u32 id, i32 a, i32 b, i32 fd)
+static void reply(i32 kind, u32 id, i32 a, i32 b, i32 fd)
 {
 	struct message m = { kind, id, a, b };
 	struct iovec iov = { &m, sizeof m };
@@ -220,30 +222,60 @@ static i32 run(struct script *s, const i32 *fds, i32 *at)
 }
 
 /*
- * child runs a command's script, which ends in execve; what comes back is a failure.
- * The descriptors move out of the way of those the command is to have.
+ * receive takes a message with descriptors and returns how many came, or -1 when there
+ * is none: at the end of the conversation, or when the wait was interrupted.
  */
-static void child(i32 *fds, int nfds, u64 size)
+static int receive(i32 fd, struct message *m, struct cmsg *c)
 {
-	struct message m = { DONE, 0, -1, EPROTO };
-	i32 err = 0;
-	for (int i = 0; i < nfds && !err; i++) {
-		i64 fd = sys(SYS_fcntl, (u64)fds[i], F_DUPFD_CLOEXEC, ABOVE, 0, 0, 0);
-		if (fd < 0)
-			err = (i32)-fd;
-		else
-			fds[i] = (i32)fd;
+	struct iovec iov = { m, sizeof *m };
+	struct msghdr h = { 0, 0, 0, &iov, 1, c, sizeof *c, 0, 0 };
+	i64 n = sys(SYS_recvmsg, (u64)fd, (u64)&h, MSG_CMSG_CLOEXEC, 0, 0, 0);
+	if (n == -EINTR || n == -EAGAIN) {
+		m->kind = NOTHING;
+		return -1;
 	}
-	struct script *s = err ? 0 : map(fds[0], size);
-	if (s)
-		err = run(s, fds, &m.a);
-	if (err)
-		m.b = err;
-	sys(SYS_write, (u64)fds[1], (u64)&m, sizeof m, 0, 0, 0);
+	if (n != sizeof *m) {
+		m->kind = END;
+		return -1;
+	}
+	return h.controllen >= 16 ? (int)((c->len - 16) / 4) : 0;
+}
+
+/*
+ * child waits for the script of a command and runs it, up to its execve; what comes back
+ * is a failure. The descriptors move out of the way of those the command is to have.
+ */
+static void child(i32 report)
+{
+	struct message m;
+	struct cmsg c;
+	int nfds;
+	do
+		nfds = receive(report, &m, &c);
+	while (m.kind == NOTHING);
+	if (m.kind == END)
+		die(0);
+	u64 size = (u64)m.b;
+	i32 err = nfds > 0 ? 0 : EPROTO;
+	m = (struct message){ DONE, 0, -1, 0 };
+	for (int i = -1; i < nfds && !err; i++) {
+		i32 *fd = i < 0 ? &report : &c.fds[i];
+		i64 high = sys(SYS_fcntl, (u64)*fd, F_DUPFD_CLOEXEC, ABOVE, 0, 0, 0);
+		if (high < 0)
+			err = (i32)-high;
+		else
+			*fd = (i32)high;
+	}
+	if (!err) {
+		struct script *s = map(c.fds[0], size);
+		err = s ? run(s, c.fds, &m.a) : ENOMEM;
+	}
+	m.b = err;
+	sys(SYS_write, (u64)report, (u64)&m, sizeof m, 0, 0, 0);
 	die(127);
 }
 
-static void start_command(struct message *req, i32 *fds, int nfds)
+static void start_command(struct message *req, i32 report)
 {
 	int slot = 0;
 	while (slot < MAX_COMMANDS && commands[slot])
@@ -255,7 +287,7 @@ static void start_command(struct message *req, i32 *fds, int nfds)
 	i32 pidfd = -1;
 	i64 pid = sys(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, (u64)&pidfd, 0, 0, 0);
 	if (pid == 0)
-		child(fds, nfds, (u64)req->b);
+		child(report);
 	if (pid < 0) {
 		reply(STARTED, req->id, 0, (i32)-pid, -1);
 		return;
@@ -302,18 +334,13 @@ static void finish(void)
 /* serve takes one request. */
 static void serve(void)
 {
-	struct message req = { 0, 0, 0, 0 };
-	struct iovec iov = { &req, sizeof req };
+	struct message req;
 	struct cmsg c;
-	struct msghdr h = { 0, 0, 0, &iov, 1, &c, sizeof c, 0, 0 };
-	i64 n = sys(SYS_recvmsg, CONTROL, (u64)&h, MSG_CMSG_CLOEXEC, 0, 0, 0);
-	if (n == -EINTR || n == -EAGAIN)
+	int nfds = receive(CONTROL, &req, &c);
+	if (req.kind == NOTHING)
 		return;
-	if (n != sizeof req)
+	if (req.kind == END)
 		finish();
-	int nfds = 0;
-	if (h.controllen >= 16)
-		nfds = (int)((c.len - 16) / 4);
 
 	i32 at = 0, err = EPROTO;
 	switch (req.kind) {
@@ -327,8 +354,8 @@ static void serve(void)
 		break;
 	}
 	case START:
-		if (nfds > 1)
-			start_command(&req, c.fds, nfds);
+		if (nfds > 0)
+			start_command(&req, c.fds[0]);
 		else
 			reply(STARTED, req.id, 0, EPROTO, -1);
 		break;
