@@ -28,6 +28,11 @@ func (c *Control) UpdateCode(ctx context.Context, in *UpdateCodeInput) (*wick.Fu
 	if err := checkChangeable(f, in.RevisionID); err != nil { // before the work is done
 		return nil, err
 	}
+	if in.Architecture != "" && in.Architecture != f.Architecture {
+		if err := c.checkMachine(f.Name, f.Runtime, in.Architecture); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.checkStorage(ctx, f.FunctionID, in.Code); err != nil {
 		return nil, err
 	}
