@@ -97,14 +97,18 @@ func New(o Options) (*Driver, error) {
 // supported says what is missing for this driver to work at all.
 func supported() error {
 	if err := canMount(); err != nil {
-		return fmt.Errorf("this process can't make mounts, which sandboxes need (%w): run wick as root, "+
-			"or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0), "+
+		return fmt.Errorf("this process can't make mounts, which sandboxes need (%w): run wick as root (in a container: a privileged one), "+
+			"or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0), "+
 			"or do without walls: --isolation process", err)
 	}
 	// Of what is used it is the latest that the kernel has learnt.
 	var attr unix.MountAttr
 	if err := unix.MountSetattr(-1, "", 0, &attr); errors.Is(err, unix.ENOSYS) {
 		return errors.New("sandboxes need Linux 5.12 or later; without it, run with --isolation process")
+	}
+	if n, err := readNumber("/proc/sys/user/max_user_namespaces"); err != nil || n == 0 {
+		return errors.Join(err, errors.New("this machine has user namespaces switched off, which sandboxes need: "+
+			"sysctl user.max_user_namespaces=10000, or run with --isolation process"))
 	}
 	return nil
 }

@@ -49,7 +49,9 @@ func EnterPrivateMounts() error {
 	env := append(os.Environ(), enteredVariable+"="+here)
 	if os.Geteuid() == 0 {
 		err = enterAsRoot(self, env)
-	} else {
+	}
+	// Root of a container may have as little power as anybody.
+	if os.Geteuid() != 0 || errors.Is(err, unix.EPERM) {
 		err = enterAsUser(self, env)
 	}
 	return fmt.Errorf("enter private mounts: %w", err)
