@@ -32,9 +32,7 @@ if [ ! -x "$1" ]; then echo "$1: is not an executable"; exit 126; fi
 exec "$@"`
 
 // Stem returns how to start a language's bootstrap with no function yet. The process
-// wants a connected stream socket as descriptor 3 and asks it GET /wick/assign. The
-// memory limit it starts under becomes Node's idea of the machine, so let it be no lower
-// than any function's.
+// wants a connected stream socket as descriptor 3 and asks it GET /wick/assign.
 //
 // Not for provided, which has no bootstrap of Wick's.
 func (s *Set) Stem(m Match) Command {
@@ -77,7 +75,10 @@ func interpreterCommand(m Match, f *wick.Function) Command {
 	}
 	program := langDir + "/bin/node"
 	args := []string{program, "--expose-gc", "--max-http-header-size", "81920"}
-	if f != nil {
+	if f == nil {
+		// Not what the machine or the instance suggests while no function is known.
+		args = append(args, "--max-old-space-size="+strconv.Itoa(largestStemMB))
+	} else {
 		// As AWS divides an instance's memory: nine tenths for what lives long.
 		args = append(args,
 			"--max-semi-space-size="+strconv.Itoa(max(f.MemoryMB*5/100, 1)),

@@ -276,6 +276,10 @@ func nodeBehaviours() []behaviour {
 			body:    `"false false\\n"`,
 		},
 		{
+			name: "garbage doesn't outgrow a small instance", ok: true,
+			program: js(`exports.handler = async () => { for (let i = 0; i < 100; i++) new Array(1e6).fill(i + 0.5); return process.resourceUsage().maxRSS < 300 * 1024; }`), body: `true`,
+		},
+		{
 			name: "a large event and a large answer", ok: true,
 			program: js(`exports.handler = async (e) => [e.length, "ä".repeat(2e6)]`), event: event{payload: `"` + strings.Repeat("x", 5<<20) + `"`}, body: `\[5242880,"ä*"\]`,
 		},

@@ -12,6 +12,8 @@ import { intoError, logged } from "./errors.mjs";
 
 const MAGIC = 0xa55a0003;
 const HEADER_BYTES = 16;
+// A longer record is several. Source: CloudWatch Logs quotas, log event size.
+const MAX_FRAME_BYTES = 1 << 20;
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 
 // Libraries find the request ID here.
@@ -107,11 +109,15 @@ function writeLine(_now, text) {
 }
 
 function writeFrame(now, text) {
-  const length = Buffer.byteLength(text);
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
-  frame.writeUInt32BE(MAGIC, 0);
-  frame.writeUInt32BE(length, 4);
-  frame.writeBigUInt64BE(BigInt(now.getTime()) * 1000n, 8);
-  frame.write(text, HEADER_BYTES);
-  writeAll(1, frame);
+  const payload = Buffer.from(text);
+  const at = BigInt(now.getTime()) * 1000n;
+  for (let from = 0; from === 0 || from < payload.length; from += MAX_FRAME_BYTES) {
+    const part = payload.subarray(from, from + MAX_FRAME_BYTES);
+    const frame = Buffer.allocUnsafe(HEADER_BYTES + part.length);
+    frame.writeUInt32BE(MAGIC, 0);
+    frame.writeUInt32BE(part.length, 4);
+    frame.writeBigUInt64BE(at, 8);
+    part.copy(frame, HEADER_BYTES);
+    writeAll(1, frame);
+  }
 }

@@ -5,6 +5,7 @@
 // becomes it. Otherwise its environment is the function's from the start and
 // AWS_LAMBDA_RUNTIME_API says where the API is. From there on both are the same.
 import Module from "node:module";
+import v8 from "node:v8";
 import { RuntimeApi } from "./api.mjs";
 import { serveClassic } from "./classic.mjs";
 import { serveModern } from "./modern.mjs";
@@ -13,6 +14,9 @@ import { patchConsole } from "./log.mjs";
 // From this version of the runtime on, AWS runs another client: handlers are async
 // and nothing waits for the event loop to empty.
 const FIRST_MODERN = 24;
+
+// Up to this memory size an unconcerned heap could fill an instance with garbage.
+const SMALL_MB = 1024;
 
 export async function main(require) {
   const stem = process.env.WICK_STEM;
@@ -25,6 +29,7 @@ export async function main(require) {
   } else {
     api = RuntimeApi.inherit(Number(stem));
     await import("./warm.mjs");
+    globalThis.gc?.(); // a small heap to wait with, and to measure later growth by
     become(JSON.parse(await api.assignment()).env);
   }
   process.chdir(process.env.LAMBDA_TASK_ROOT);
@@ -40,6 +45,12 @@ function become(env) {
   }
   Object.assign(process.env, env);
   Module._initPaths(); // NODE_PATH is otherwise read only once, at the start
+  // The heap's limit is the stem's and can't change any more. Where the instance is
+  // smaller, the heap must grow with what is alive and not with what was thrown away,
+  // as it does on AWS, whose limit follows the memory size.
+  if (Number(env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE) <= SMALL_MB) {
+    v8.setFlagsFromString("--optimize-for-size");
+  }
 }
 
 // runtimeMajor is the version the function was configured with, which may not be the

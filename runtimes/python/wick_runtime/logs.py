@@ -21,6 +21,8 @@ import traceback
 
 _MAGIC = 0xA55A0003
 _HEADER = struct.Struct(">IIQ")
+# A longer record is several. Source: CloudWatch Logs quotas, log event size.
+_MAX_FRAME_BYTES = 1 << 20
 _DATE = "%Y-%m-%dT%H:%M:%S"
 
 # What a LogRecord always has; anything else on it was put there by the function
@@ -90,9 +92,11 @@ class FrameSink:
         if text.endswith("\n"):
             text = text[:-1]
         data = text.encode("utf-8", "backslashreplace")
-        frame = _HEADER.pack(_MAGIC, len(data), time.time_ns() // 1000) + data
+        now = time.time_ns() // 1000
         with self._lock:
-            self._write(frame)
+            for start in range(0, len(data) or 1, _MAX_FRAME_BYTES):
+                part = data[start : start + _MAX_FRAME_BYTES]
+                self._write(_HEADER.pack(_MAGIC, len(part), now) + part)
 
     def log_lines(self, lines):
         """Writes one record of several lines."""
