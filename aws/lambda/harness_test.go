@@ -3,9 +3,12 @@ package lambda
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/xml"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -248,16 +251,16 @@ func (s *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	xml.NewEncoder(w).Encode(problem) //nolint:errcheck // a test's
 }
 
-// zipOf returns a package with one file.
-func zipOf(t testing.TB, name string, body io.Reader) []byte {
+// handlerZip returns a package with one file.
+func handlerZip(t testing.TB, body string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
-	f, err := w.Create(name)
+	f, err := w.Create("index.py")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.Copy(f, body); err != nil {
+	if _, err := io.WriteString(f, body); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -266,11 +269,43 @@ func zipOf(t testing.TB, name string, body io.Reader) []byte {
 	return b.Bytes()
 }
 
-func handlerZip(t testing.TB, body string) []byte {
-	return zipOf(t, "index.py", strings.NewReader(body))
+// zerosZip returns a package whose files are zeros and together of a size. Files of a
+// mebibyte share their compressed bytes, so that it is made quickly.
+func zerosZip(t testing.TB, size int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	made := map[int][]byte{}
+	for i := 0; size > 0; i++ {
+		n := min(size, 1<<20)
+		size -= n
+		if made[n] == nil {
+			var z bytes.Buffer
+			f, err := flate.NewWriter(&z, flate.BestSpeed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Write(make([]byte, n)); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			made[n] = z.Bytes()
+		}
+		out, err := w.CreateRaw(&zip.FileHeader{
+			Name: fmt.Sprint("zeros/", i), Method: zip.Deflate, CRC32: crc32.ChecksumIEEE(make([]byte, n)),
+			CompressedSize64: uint64(len(made[n])), UncompressedSize64: uint64(n),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Write(made[n]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
-
-// zeros reads as many zero bytes as anybody wants.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

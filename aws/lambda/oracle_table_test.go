@@ -1,11 +1,8 @@
 package lambda
 
 import (
-	"bytes"
+	"crypto/rand"
 	"fmt"
-	"io"
-	"maps"
-	"math/rand"
 	"regexp"
 	"strings"
 
@@ -276,7 +273,7 @@ var scripts = map[string]func(*replay){
 	"TestLambdaSizeLimits::test_large_lambda": func(r *replay) {
 		r.createStep("create_function_large_zip", "f", func(in *lambda.CreateFunctionInput) {
 			in.Environment, in.Timeout = nil, aws.Int32(10)
-			in.Code.ZipFile = zipOf(r.t, "handler.py", io.LimitReader(zeros{}, 262144000-1000))
+			in.Code.ZipFile = zerosZip(r.t, 262144000-1000)
 		})
 		r.waitActive("f")
 	},
@@ -386,12 +383,12 @@ func manyTags(n int) map[string]string {
 	for i := range n {
 		tags[fmt.Sprint(i, "_key")] = fmt.Sprint(i, "_value")
 	}
-	return maps.Clone(tags)
+	return tags
 }
 
 func oversized(r *replay) {
 	r.createStep("invalid_param_exc", "f", func(in *lambda.CreateFunctionInput) {
-		in.Code.ZipFile = zipOf(r.t, "handler.py", io.LimitReader(zeros{}, 262144000))
+		in.Code.ZipFile = zerosZip(r.t, 262144000)
 	})
 }
 
@@ -403,11 +400,11 @@ func deprecated(runtime types.Runtime) func(*replay) {
 
 // noise returns n bytes that don't compress.
 func noise(n int) []byte {
-	var b bytes.Buffer
-	if _, err := io.CopyN(&b, rand.New(rand.NewSource(1)), int64(n)); err != nil {
-		panic(err) // a random source never ends
+	b := make([]byte, n)
+	if _, err := rand.Read(b); err != nil {
+		panic(err) // it never fails on systems Go runs on
 	}
-	return b.Bytes()
+	return b
 }
 
 // nameCase is a name with a qualifier, and what is sent as the name to CreateFunction,
