@@ -59,14 +59,16 @@ func EnterPrivateMounts() error {
 
 // enterAsRoot returns only with an error.
 func enterAsRoot(self string, env []string) error {
-	// The exec goes on with this thread, and ends all others.
+	// The exec goes on with this thread, and ends all others. Should it fail, nothing
+	// else is to run on a thread that sees other mounts.
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		runtime.UnlockOSThread()
 		return os.NewSyscallError("unshare", err)
 	}
-	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
+	// What the host mounts and unmounts later is still to be seen here, not the reverse.
+	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("keep mounts from being seen: %w", err)
 	}
 	return os.NewSyscallError("execve", unix.Exec(self, os.Args, env))
 }

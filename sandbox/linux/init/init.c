@@ -417,12 +417,12 @@ static void write_file(const char *path, const char *text)
  */
 static void enter(char **argv, char **envp)
 {
-	enum { CLONE_NEWNS = 0x20000, CLONE_NEWUSER = 0x10000000, MS_REC = 0x4000, MS_PRIVATE = 0x40000 };
+	enum { CLONE_NEWNS = 0x20000, CLONE_NEWUSER = 0x10000000, MS_REC = 0x4000, MS_SLAVE = 0x80000 };
 	if (sys(SYS_unshare, CLONE_NEWUSER | CLONE_NEWNS, 0, 0, 0, 0, 0) == 0) {
 		write_file("/proc/self/setgroups", "deny");
 		write_file("/proc/self/uid_map", argv[1]);
 		write_file("/proc/self/gid_map", argv[2]);
-		sys(SYS_mount, (u64)"none", (u64)"/", 0, MS_REC | MS_PRIVATE, 0, 0);
+		sys(SYS_mount, (u64)"none", (u64)"/", 0, MS_REC | MS_SLAVE, 0, 0);
 	}
 	sys(SYS_execve, (u64)argv[3], (u64)&argv[4], (u64)envp, 0, 0, 0);
 	die(127);
