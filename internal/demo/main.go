@@ -58,15 +58,16 @@ const warmRuns = 15
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context) (err error) {
-	s, err := startServer()
+	s, err := startServer(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ type demo struct {
 // show deploys and invokes one example.
 func (d *demo) show(ctx context.Context, e example) error {
 	title(e.language + ": " + e.dir)
-	if _, err := exec.LookPath(e.needs); err != nil {
+	if !found(e.needs) {
 		fmt.Printf("left out: %s is not on this machine\n", e.needs)
 		d.rows = append(d.rows, []string{e.dir, e.language, "-", "-", "(no " + e.needs + " here)"})
 		return nil
@@ -136,6 +137,12 @@ func (d *demo) show(ctx context.Context, e example) error {
 	}
 	d.rows = append(d.rows, row)
 	return nil
+}
+
+// found tells whether a program is on PATH.
+func found(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
 }
 
 // warm invokes an example again and again and returns the median time and last answer.
@@ -177,10 +184,10 @@ func (d *demo) command(ctx context.Context, name string, args ...string) error {
 	fmt.Printf("$ %s %s\n", name[strings.LastIndex(name, "/")+1:], strings.Join(args, " "))
 	cmd := exec.CommandContext(ctx, name, args...)
 	// None of the settings and profiles of whoever runs the demo.
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "WICK_")
 	})
-	cmd.Env = append(env, "WICK_ENDPOINT="+d.url,
+	cmd.Env = append(cmd.Env, "WICK_ENDPOINT="+d.url,
 		"AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=demo", "AWS_SECRET_ACCESS_KEY=demo", "AWS_CONFIG_FILE=/dev/null")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,13 +20,14 @@ type server struct {
 }
 
 // startServer starts wick serve and returns when it is ready.
-func startServer() (*server, error) {
+func startServer(ctx context.Context) (*server, error) {
 	dir, err := os.MkdirTemp("", "wick-demo-*")
 	if err != nil {
 		return nil, err
 	}
 	s := &server{dir: dir}
-	s.cmd = exec.Command(binary, "serve", "--addr", "127.0.0.1:0", "--data-dir", dir)
+	// An interrupted demo stops it in stop, not by killing it.
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, "serve", "--addr", "127.0.0.1:0", "--data-dir", dir)
 	s.cmd.Stderr = os.Stderr
 	// In a group of its own, so that ^C reaches the demo alone, which then stops it.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -95,15 +95,6 @@ func (s *server) belongings(t *testing.T) wickserver.Belongings {
 	return b
 }
 
-// wick runs another command against the server and returns what it printed. It fails the
-// test unless the command exits with status.
-func (s *server) wick(t *testing.T, status int, args ...string) (stdout, stderr string) {
-	t.Helper()
-	cmd := exec.Command(binary, args...)
-	cmd.Env = append(os.Environ(), "WICK_ENDPOINT="+s.URL)
-	return output(t, cmd, status)
-}
-
 // output runs cmd and returns what it printed.
 func output(t *testing.T, cmd *exec.Cmd, status int) (stdout, stderr string) {
 	t.Helper()

@@ -1,7 +1,6 @@
 package journeys
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -104,28 +103,4 @@ func TestFunctionsAreKnownAgainAfterARestartAndAfterKill9(t *testing.T) {
 		t.Error(err)
 	}
 	wantAnswer(t, invoke(t, s.client(), "kept-too", `{}`), `{"edition":2,"event":{}}`)
-}
-
-func TestServeSaysInOneLineWhyItCannotStart(t *testing.T) {
-	s := start(t)
-	address := strings.TrimPrefix(s.URL, "http://")
-	for _, c := range []struct {
-		what    string
-		args    []string
-		pattern string
-	}{
-		{"an address in use", []string{"--addr", address, "--data-dir", t.TempDir()}, regexp.QuoteMeta(address)},
-		{"a data directory in use", []string{"--addr", "127.0.0.1:0", "--data-dir", s.DataDir}, regexp.QuoteMeta(s.DataDir)},
-		{"a data directory that is a file", []string{"--addr", "127.0.0.1:0", "--data-dir", binary}, regexp.QuoteMeta(binary)},
-	} {
-		t.Run(c.what, func(t *testing.T) {
-			stdout, stderr := output(t, exec.Command(binary, append([]string{"serve"}, c.args...)...), 1)
-			if stdout != "" {
-				t.Errorf("it printed %s", stdout)
-			}
-			if lines := bytes.Count([]byte(stderr), []byte("\n")); lines != 1 || !regexp.MustCompile(c.pattern).MatchString(stderr) {
-				t.Errorf("it said, in %d lines:\n%swant one that has %s", lines, stderr, c.pattern)
-			}
-		})
-	}
 }
