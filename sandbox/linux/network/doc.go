@@ -37,7 +37,7 @@
 // Besides its table and its interfaces (wk…), which Close removes and the next Open
 // with the same ID removes for a process that was killed: IPv4 forwarding. When the
 // interfaces that lead outside don't forward yet, it is switched on for them, said
-// once in the log, and switched off again by Close unless another Wick still needs
-// it. Meanwhile a rule keeps the host from forwarding between those interfaces, so it
+// once in the log, and switched off again by Close unless somebody else needs it
+// by then. Meanwhile a rule keeps the host from forwarding between those interfaces, so it
 // doesn't become a router for anyone but the slots.
 package network

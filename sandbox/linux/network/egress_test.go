@@ -8,10 +8,14 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
@@ -79,6 +83,90 @@ func TestASlotReachesNoAddressOfTheHost(t *testing.T) {
 		_, err := askEcho(s.Namespace(), "udp", fmt.Sprintf("198.51.100.255:%d", udp))
 		refusedAtOnce(t, err)
 	})
+}
+
+func TestASlotReachesNoPortTheHostPublishesForAnother(t *testing.T) {
+	p := open(t, Options{ID: "nodnat", Ahead: 1, Egress: true})
+	s := take(t, p, true)
+	port := echo(t, world.internet, "tcp", farAddress+":0")
+	// As Docker does with a container's port: what comes to an address of the host is
+	// sent elsewhere before the host sees that it is its own.
+	c, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := c.AddTable(&nftables.Table{Name: "nat", Family: nftables.TableFamilyIPv4})
+	chain := c.AddChain(&nftables.Chain{Name: "PREROUTING", Table: table, Type: nftables.ChainTypeNAT,
+		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest})
+	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: slices.Concat(
+		[]expr.Any{
+			&expr.Fib{Register: 1, FlagDADDR: true, ResultADDRTYPE: true},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)},
+		},
+		layer4(unix.IPPROTO_TCP),
+		[]expr.Any{
+			&expr.Immediate{Register: 1, Data: net.ParseIP(farAddress).To4()},
+			&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1},
+		})})
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		c.DelTable(table)
+		if err := c.Flush(); err != nil {
+			t.Error(err)
+		}
+	}()
+	published := fmt.Sprintf("%s:%d", hostAddress, port)
+	_, err = askEcho(s.Namespace(), "tcp", published)
+	refusedAtOnce(t, err)
+	// What that proves: without our rule, it is reached.
+	c.FlushChain(&nftables.Chain{Name: "arriving", Table: &nftables.Table{Name: p.names.table, Family: nftables.TableFamilyINet}})
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := askEcho(s.Namespace(), "tcp", published); err != nil {
+		t.Errorf("not even without the rule: %v", err)
+	}
+}
+
+func TestASlotCannotFillTheHostsTableOfConnections(t *testing.T) {
+	p := open(t, Options{ID: "flood", Ahead: 2, Egress: true})
+	s, other := take(t, p, true), take(t, p, true)
+	port := echo(t, world.internet, "udp", farAddress+":0")
+	address := fmt.Sprintf("%s:%d", farAddress, port)
+	if _, err := askEcho(s.Namespace(), "udp", address); err != nil {
+		t.Fatal(err)
+	}
+	err := inside(world.home, s.Namespace(), func() error {
+		// One socket, many ports: each is a connection to the host.
+		pc, err := net.ListenPacket("udp", s.Address().String()+":0")
+		if err != nil {
+			return err
+		}
+		defer pc.Close()
+		to := net.UDPAddr{IP: net.ParseIP("203.0.113.8")} // nobody
+		for to.Port = 1; to.Port <= maxFlows+100; to.Port++ {
+			// The last ones fail with what the refusal of an earlier one said.
+			if _, err := pc.WriteTo([]byte("?"), &to); err != nil && to.Port < maxFlows {
+				return fmt.Errorf("connection %d: %w", to.Port, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := flows(t, s.Address()); n > maxFlows+1 || n < maxFlows-1 {
+		t.Errorf("%d connections, want %d", n, maxFlows)
+	}
+	_, err = askEcho(s.Namespace(), "tcp", fmt.Sprintf("%s:%d", farAddress, echo(t, world.internet, "tcp", farAddress+":0")))
+	refusedAtOnce(t, err)
+	if _, err := askEcho(other.Namespace(), "udp", address); err != nil {
+		t.Errorf("another slot suffers: %v", err)
+	}
+	p.Release(s)
+	eventually(t, "its connections are forgotten", func() bool { return flows(t, s.Address()) == 0 })
 }
 
 func TestSlotsDoNotReachEachOther(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -22,7 +21,13 @@ const (
 	setOpened  = "opened"  // interfaces whose IPv4 forwarding some pool has switched on
 	setUplinks = "uplinks" // interfaces that led somewhere at that time
 	setRefused = "refused" // where slots may not go
+	setFlows   = "flows"   // how many connections each slot has
 )
+
+// maxFlows is how many connections a slot may have to the outside at once, datagrams'
+// included. The host has one table for those of all slots and its own, of some 260,000
+// by default, and one function must not fill it. A Lambda instance has 1,024 files.
+const maxFlows = 4096
 
 // refused are the destinations no slot may reach, besides the host's own addresses
 // and other slots: this network, loopback, link-local (the metadata services of most
@@ -47,40 +52,44 @@ type firewall struct {
 }
 
 // install puts the table in place of whatever has its name, in one transaction. As
-// nft would print it, with wkID-* for the pool's interfaces, and refuse for a reset to
-// TCP and an ICMP error (of which the kernel sends one a second to each) to the rest:
+// nft would print it, with wkID-* for the pool's interfaces:
 //
 //	chain arriving { type filter hook prerouting priority mangle
 //	    iifname != "wkID-*" accept
 //	    meta nfproto != ipv4 drop
-//	    fib saddr . iif oif 0 drop                     # not the slot's own address
+//	    fib saddr . iif oif 0 drop                  # not the slot's own address
 //	    ct state established accept
-//	    fib daddr type != unicast refuse               # an address of the host, before any DNAT
+//	    fib daddr type != unicast jump refuse       # an address of the host, before any DNAT
 //	}
 //	chain input { type filter hook input priority filter
 //	    iifname != "wkID-*" accept
 //	    ct state established accept
-//	    refuse                                         # the host, after DNAT
+//	    jump refuse                                 # the host, after DNAT
 //	}
 //	chain forward { type filter hook forward priority filter
 //	    iifname "wkID-*" jump leaving
 //	    oifname "wkID-*" jump entering
-//	    iifname @opened oifname @uplinks drop          # as before forwarding was switched on
+//	    iifname @opened oifname @uplinks drop       # as before forwarding was switched on
 //	}
 //	chain leaving {
-//	    oifname "wkID-*" refuse                        # other slots
+//	    oifname "wkID-*" jump refuse                # other slots
 //	    ct state established accept
-//	    ct state invalid drop                          # would leave without masquerading
-//	    ip daddr @range refuse
-//	    ip daddr @refused refuse
+//	    ct state invalid drop                       # would leave without masquerading
+//	    ip daddr @range jump refuse
+//	    ip daddr @refused jump refuse
+//	    add @flows { ip saddr ct count over 4096 } jump refuse
 //	    accept
 //	}
 //	chain output { type filter hook output priority filter
 //	    oifname "wkID-*" jump entering
 //	}
 //	chain entering {
-//	    ct state established,related accept            # replies, resets and errors
-//	    refuse
+//	    ct state established,related accept         # replies, resets and errors
+//	    jump refuse
+//	}
+//	chain refuse {
+//	    meta l4proto tcp reject with tcp reset
+//	    reject with icmpx admin-prohibited            # the kernel sends a slot one a second
 //	}
 //	chain masquerade { type nat hook postrouting priority srcnat
 //	    oifname != "wkID-*" meta nfproto ipv4 ip saddr @range masquerade
@@ -100,6 +109,7 @@ func (f firewall) install() error {
 	denied := &nftables.Set{Table: table, ID: 2, Name: setRefused, KeyType: nftables.TypeIPAddr, Interval: true}
 	opened := &nftables.Set{Table: table, ID: 3, Name: setOpened, KeyType: nftables.TypeIFName}
 	uplinks := &nftables.Set{Table: table, ID: 4, Name: setUplinks, KeyType: nftables.TypeIFName}
+	flows := &nftables.Set{Table: table, ID: 5, Name: setFlows, KeyType: nftables.TypeIPAddr, Dynamic: true, Size: rangeSize}
 	for _, s := range []struct {
 		set      *nftables.Set
 		elements []nftables.SetElement
@@ -108,6 +118,7 @@ func (f firewall) install() error {
 		{denied, intervals(refused...)},
 		{opened, interfaceNames(f.opened)},
 		{uplinks, interfaceNames(f.uplinks)},
+		{flows, nil},
 	} {
 		if err := c.AddSet(s.set, s.elements); err != nil {
 			return fmt.Errorf("make nftables set %s: %w", s.set.Name, err)
@@ -124,6 +135,7 @@ func (f firewall) install() error {
 	masquerade := base("masquerade", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource)
 	leaving := c.AddChain(&nftables.Chain{Name: "leaving", Table: table})
 	entering := c.AddChain(&nftables.Chain{Name: "entering", Table: table})
+	refusing := c.AddChain(&nftables.Chain{Name: "refuse", Table: table})
 
 	add := func(chain *nftables.Chain, parts ...[]expr.Any) {
 		var all []expr.Any
@@ -132,38 +144,42 @@ func (f firewall) install() error {
 		}
 		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: all})
 	}
-	refuse := func(chain *nftables.Chain, parts ...[]expr.Any) {
-		add(chain, append(slices.Clone(parts), layer4(unix.IPPROTO_TCP), reset)...)
-		add(chain, append(slices.Clone(parts), unreachable)...)
-	}
 	prefix := f.names.interfaces
+	refuse := jump(refusing)
 	established := ctState(expr.CtStateBitESTABLISHED)
 
 	add(arriving, interfaceName(expr.MetaKeyIIFNAME, expr.CmpOpNeq, prefix), accept)
 	add(arriving, protocolFamily(expr.CmpOpNeq, unix.NFPROTO_IPV4), drop)
 	add(arriving, foreignSource, drop)
 	add(arriving, established, accept)
-	refuse(arriving, notUnicast)
+	add(arriving, notUnicast, refuse)
 
 	add(input, interfaceName(expr.MetaKeyIIFNAME, expr.CmpOpNeq, prefix), accept)
 	add(input, established, accept)
-	refuse(input)
+	add(input, refuse)
 
 	add(forward, interfaceName(expr.MetaKeyIIFNAME, expr.CmpOpEq, prefix), jump(leaving))
 	add(forward, interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpEq, prefix), jump(entering))
 	add(forward, inSet(&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, opened), inSet(&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, uplinks), drop)
 
-	refuse(leaving, interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpEq, prefix))
+	add(leaving, interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpEq, prefix), refuse)
 	add(leaving, established, accept)
 	add(leaving, ctState(expr.CtStateBitINVALID), drop)
-	refuse(leaving, inSet(ipv4Destination, addresses))
-	refuse(leaving, inSet(ipv4Destination, denied))
+	add(leaving, inSet(ipv4Destination, addresses), refuse)
+	add(leaving, inSet(ipv4Destination, denied), refuse)
+	add(leaving, []expr.Any{ipv4Source, &expr.Dynset{
+		SrcRegKey: 1, SetName: flows.Name, SetID: flows.ID, Operation: unix.NFT_DYNSET_OP_ADD,
+		Exprs: []expr.Any{&expr.Connlimit{Count: maxFlows, Flags: expr.NFT_CONNLIMIT_F_INV}},
+	}}, refuse)
 	add(leaving, accept)
 
 	add(output, interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpEq, prefix), jump(entering))
 
 	add(entering, ctState(expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), accept)
-	refuse(entering)
+	add(entering, refuse)
+
+	add(refusing, layer4(unix.IPPROTO_TCP), reset)
+	add(refusing, unreachable)
 
 	add(masquerade, interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpNeq, prefix),
 		protocolFamily(expr.CmpOpEq, unix.NFPROTO_IPV4), inSet(ipv4Source, addresses), []expr.Any{&expr.Masq{}})

@@ -97,8 +97,13 @@ func (o *outside) reopen(h *netlink.Handle) error {
 	return o.open(closed)
 }
 
-// restoreForwarding switches forwarding off for interfaces that no other pool needs it on.
+// restoreForwarding switches forwarding off for interfaces that no other pool needs it
+// on. If somebody has switched it on for the whole host meanwhile, as Docker does when
+// it starts, it stays on.
 func restoreForwarding(opened, others map[string]bool) error {
+	if needs, err := needsForwarding("all"); err != nil || !needs {
+		return err
+	}
 	var errs []error
 	for name := range opened {
 		if others[name] {

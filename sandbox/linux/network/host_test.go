@@ -10,11 +10,13 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 
 	"github.com/wick-run/wick/internal/testkit/leak"
@@ -224,6 +226,24 @@ func TestForwardingIsSwitchedOnWhileAPoolNeedsIt(t *testing.T) {
 	check("after", "0")
 }
 
+func TestForwardingThatOthersSwitchedOnMeanwhileStaysOn(t *testing.T) {
+	p := open(t, Options{ID: "fwd3", Egress: true})
+	set := func(value string) {
+		t.Helper()
+		if err := writeExisting("/proc/sys/net/ipv4/ip_forward", value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("1")
+	defer set("0")
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := forwarding(t, "uplink0"); got != "1" {
+		t.Errorf("forwarding of the uplink is %s", got)
+	}
+}
+
 func TestAWayOutsideThatComesLaterWorks(t *testing.T) {
 	p := open(t, Options{ID: "later", Egress: true})
 	s := take(t, p, true)
@@ -308,26 +328,70 @@ func makeNetwork(t testing.TB, name, hostSide, farSide string) *os.File {
 
 func TestGapsNameAFirewallThatDropsWhatIsForwarded(t *testing.T) {
 	p := open(t, Options{ID: "gaps", Egress: true})
+	s := take(t, p, true)
+	port := echo(t, world.internet, "tcp", farAddress+":0")
+	address := fmt.Sprintf("%s:%d", farAddress, port)
 	c, err := nftables.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As Docker leaves it.
+	flush := func() {
+		t.Helper()
+		if err := c.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	policy := nftables.ChainPolicyDrop
-	table := c.AddTable(&nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv4})
-	c.AddChain(&nftables.Chain{Name: "FORWARD", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter, Policy: &policy})
-	c.AddChain(&nftables.Chain{Name: "DOCKER-USER", Table: table})
-	if err := c.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	gaps := p.Gaps()
-	c.DelTable(table)
-	if err := c.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if len(gaps) != 1 || !strings.Contains(gaps[0], "-I DOCKER-USER -i wkgaps-+ -j ACCEPT") {
-		t.Errorf("gaps: %q", gaps)
+	for _, firewall := range []struct {
+		table   nftables.Table
+		chain   string
+		user    string // where the rules go, if not there
+		because string
+	}{
+		{nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv4}, "FORWARD", "DOCKER-USER", // as Docker leaves it
+			"table ip filter, chain FORWARD) drops what it doesn't know; to let it pass: iptables -I DOCKER-USER -i wkgaps-+ -j ACCEPT; iptables -I DOCKER-USER -o wkgaps-+ -j ACCEPT"},
+		{nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv4}, "FORWARD", "", // ufw
+			"to let it pass: iptables -I FORWARD -i wkgaps-+ -j ACCEPT; iptables -I FORWARD -o wkgaps-+ -j ACCEPT"},
+		{nftables.Table{Name: "mine", Family: nftables.TableFamilyINet}, "fwd", "",
+			`to let it pass: nft insert rule inet mine fwd iifname "wkgaps-*" accept; nft insert rule inet mine fwd oifname "wkgaps-*" accept`},
+	} {
+		t.Run(firewall.table.Name+" "+firewall.chain+" "+firewall.user, func(t *testing.T) {
+			table := c.AddTable(&firewall.table)
+			chain := c.AddChain(&nftables.Chain{Name: firewall.chain, Table: table, Type: nftables.ChainTypeFilter,
+				Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter, Policy: &policy})
+			rules := chain
+			if firewall.user != "" {
+				rules = c.AddChain(&nftables.Chain{Name: firewall.user, Table: table})
+				c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: jump(rules)})
+			}
+			flush()
+			defer func() {
+				c.DelTable(table)
+				flush()
+			}()
+			gaps := p.Gaps()
+			if len(gaps) != 1 || !strings.Contains(gaps[0], firewall.because) {
+				t.Errorf("gaps: %q", gaps)
+			}
+			if _, err := askEchoWithin(s.Namespace(), "tcp", address, shortly); err == nil {
+				t.Error("it has egress")
+			}
+			// What the gap says to do.
+			for _, key := range []expr.MetaKey{expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME} {
+				if gaps := p.Gaps(); len(gaps) != 1 {
+					t.Errorf("gaps before the rule: %q", gaps)
+				}
+				c.InsertRule(&nftables.Rule{Table: table, Chain: rules, Exprs: slices.Concat(
+					interfaceName(key, expr.CmpOpEq, p.names.interfaces), []expr.Any{&expr.Counter{}}, accept)})
+				flush()
+			}
+			if gaps := p.Gaps(); len(gaps) > 0 {
+				t.Errorf("gaps after it was done: %q", gaps)
+			}
+			if _, err := askEcho(s.Namespace(), "tcp", address); err != nil {
+				t.Errorf("no egress after it was done: %v", err)
+			}
+		})
 	}
 	if gaps := p.Gaps(); len(gaps) > 0 {
 		t.Errorf("gaps after it is gone: %q", gaps)

@@ -205,8 +205,12 @@ func (p *Pool) due(now time.Time) (due []dirtySpace, next time.Time) {
 			continue
 		}
 		rest = append(rest, d)
-		if next.IsZero() || d.due.Before(next) {
-			next = d.due
+		at := d.due
+		if at.IsZero() {
+			at = now // more than a batch was released
+		}
+		if next.IsZero() || at.Before(next) {
+			next = at
 		}
 	}
 	p.dirty = rest

@@ -50,7 +50,9 @@ func (p *Pool) prepare() {
 		err = errors.Join(err, p.outside.takeBack())
 		p.outside = nil
 	}
+	p.mu.Lock()
 	p.wanted[plain] = true
+	p.mu.Unlock()
 	p.gaps = append(p.gaps, fmt.Sprintf("network: functions have no egress, as setting it up failed (%v); it needs nftables (nf_tables, nft_fib_inet, nft_masq, nft_reject_inet, nft_ct), veth and a writable /proc/sys/net in this kernel or container", err))
 }
 

@@ -28,7 +28,8 @@ const makersAtOnce = 4
 // Options say how a pool works.
 type Options struct {
 	// ID names what the pool makes on the host: nftables table, interfaces, range of
-	// addresses. Pools of different IDs don't touch each other's. [a-z0-9]{1,12}
+	// addresses. Pools of different IDs don't touch each other's; of one ID, one may be
+	// open at a time. [a-z0-9]{1,12}
 	ID string
 	// Ahead is how many clean slots are kept ready, of each kind (with egress and
 	// without) that has been asked for; at first, of the kind Egress names.

@@ -163,6 +163,22 @@ func flows(t testing.TB, from netip.Addr) int {
 	return len(flows)
 }
 
+func TestABurstOfReleasesIsCleaned(t *testing.T) {
+	p := open(t, Options{ID: "burst"})
+	var slots []*Slot
+	for range 2*washBatch + 1 {
+		slots = append(slots, take(t, p, false))
+	}
+	for _, s := range slots {
+		p.Release(s)
+	}
+	eventually(t, "all are clean or removed", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.spaces) == len(p.idle[plain]) && p.backlog[plain] == 0
+	})
+}
+
 func TestASlotWithAnOpenSocketIsNotUsedAgain(t *testing.T) {
 	p := open(t, Options{ID: "odd", Egress: true})
 	eventually(t, "the first slot is ready", func() bool { return idleSlots(p) == 1 })
