@@ -34,7 +34,10 @@ type Options struct {
 	QueueWait time.Duration
 	// MaxStarting is how many instances start at the same time. 0: 8.
 	MaxStarting int
-	Log         *slog.Logger
+	// MaxStems is how many instances of a kind are booted ahead at most, waiting for a
+	// function. How many really are follows from how many were used lately. 0: none.
+	MaxStems int
+	Log      *slog.Logger
 }
 
 // Fleet is all instances of a server.
@@ -42,14 +45,16 @@ type Fleet struct {
 	o      Options
 	ctx    context.Context // of starts; ends with Close
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // starts, stops, the housekeeper
+	wg     sync.WaitGroup // starts, stops, the housekeeper, the stocker
+	short  chan struct{}  // wakes the stocker
 
 	mu       sync.Mutex // guards all below
 	pools    map[key]*pool
 	used     int64 // bytes of all members, stopping ones included
 	leaving  int64 // bytes of those being stopped
 	starting int
-	hungry   []*pool // pools with waiters for whom nothing could be started yet, in order
+	hungry   []*pool           // pools with waiters for whom nothing could be started yet, in order
+	stocks   map[string]*stock // instances booted ahead, by instance.Plan.Key
 	closing  bool
 	changed  chan struct{} // closed and replaced when a member has ended
 }
@@ -104,10 +109,13 @@ func New(o Options) *Fleet {
 	o.MaxLifetime = orDefault(o.MaxLifetime, 4*time.Hour)
 	o.QueueWait = orDefault(o.QueueWait, 10*time.Second)
 	o.MaxStarting = orDefault(o.MaxStarting, 8)
-	f := &Fleet{o: o, pools: make(map[key]*pool), changed: make(chan struct{})}
+	f := &Fleet{
+		o: o, pools: make(map[key]*pool), stocks: make(map[string]*stock),
+		short: make(chan struct{}, 1), changed: make(chan struct{}),
+	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.wg.Add(1)
-	go f.keepHouse()
+	f.wg.Go(f.keepHouse)
+	f.wg.Go(f.keepStocks)
 	return f
 }
 
@@ -337,15 +345,18 @@ func (f *Fleet) bring(m *member) error {
 	if err != nil {
 		return err
 	}
-	inst, err := host.Boot(f.ctx, plan, func(*instance.Instance) { f.release(m) })
-	if err != nil {
-		return err
+	inst := f.takeStem(plan, m)
+	if inst == nil {
+		inst, err = host.Boot(f.ctx, plan, func(*instance.Instance) { f.release(m) })
+		if err != nil {
+			return err
+		}
 	}
 	f.mu.Lock()
 	m.inst = inst
 	m.pool.members[m] = struct{}{}
 	f.mu.Unlock()
-	return inst.Assign(f.ctx, fn)
+	return inst.Assign(f.ctx, plan, fn)
 }
 
 // stop ends a member in the background; f.mu is held. It counts until it is gone.
@@ -362,9 +373,7 @@ func (f *Fleet) stop(m *member) {
 	go func() {
 		defer f.wg.Done()
 		if m.inst != nil {
-			if err := m.inst.Stop(); err != nil {
-				f.o.Log.Error("an instance could not be ended cleanly", "instance", m.inst.ID(), "error", err)
-			}
+			f.end(m.inst)
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -376,6 +385,13 @@ func (f *Fleet) stop(m *member) {
 		f.changed = make(chan struct{})
 		f.feedHungry()
 	}()
+}
+
+// end stops an instance and says so if that failed.
+func (f *Fleet) end(inst *instance.Instance) {
+	if err := inst.Stop(); err != nil {
+		f.o.Log.Error("an instance could not be ended cleanly", "instance", inst.ID(), "error", err)
+	}
 }
 
 // dropIfEmpty forgets a pool that has nothing and nobody; f.mu is held.
@@ -412,6 +428,10 @@ func (f *Fleet) Instances() []wick.InstanceStatus {
 		}
 	}
 	f.mu.Unlock()
+	return statusesOf(all)
+}
+
+func statusesOf(all []*instance.Instance) []wick.InstanceStatus {
 	slices.SortFunc(all, func(a, b *instance.Instance) int { return a.Born().Compare(b.Born()) })
 	now := time.Now()
 	statuses := make([]wick.InstanceStatus, len(all))
@@ -434,6 +454,9 @@ func (f *Fleet) Close(ctx context.Context) {
 		for len(p.idle) > 0 {
 			f.stop(p.idle[len(p.idle)-1])
 		}
+	}
+	for _, s := range f.stocks {
+		f.dropStems(s, 0)
 	}
 	f.mu.Unlock()
 	f.cancel()

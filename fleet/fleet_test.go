@@ -354,6 +354,57 @@ func TestManyFunctionsAndClientsGetTheirOwnAnswers(t *testing.T) {
 	close(th.gate.arrived)
 }
 
+func TestAnInstanceBootedAheadServesOneFunction(t *testing.T) {
+	th := open(t, fleet.Options{MaxStems: 2})
+	f, g := th.function("f", "one"), th.function("g", "two")
+	th.Anticipate(f)
+	stem := th.ahead(t)
+	if r := <-th.send(f, "quick1"); r.err != nil {
+		t.Fatal(r.err)
+	}
+	if got := th.settled(t, 1); got[0].ID != stem {
+		t.Errorf("instance %s serves, not %s, which was booted ahead", got[0].ID, stem)
+	}
+	if next := th.ahead(t); next == stem {
+		t.Error("an instance that serves is still offered to others")
+	}
+	if r := <-th.send(g, "quick2"); !strings.HasPrefix(r.answer, `"two `) {
+		t.Errorf("%+v", r)
+	}
+	for _, i := range th.settled(t, 2) {
+		if i.ID == stem && i.Function != "f" {
+			t.Errorf("the instance of f became one of %s", i.Function)
+		}
+	}
+}
+
+func TestInstancesBootedAheadMakeRoomFirst(t *testing.T) {
+	th := open(t, fleet.Options{MaxStems: 2, MemoryBytes: 10 * small})
+	th.Anticipate(th.function("f", "one"))
+	th.ahead(t)
+	var running []<-chan result
+	for n := range 15 {
+		running = append(running, th.send(th.function("f", "one"), fmt.Sprint("quick-or-not", n)))
+	}
+	for _, r := range running {
+		if got := <-r; got.err != nil {
+			t.Error(got.err)
+		}
+	}
+}
+
+// ahead waits until an instance is booted ahead and returns its ID.
+func (th *theatre) ahead(t *testing.T) string {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
+		if all := th.Ahead(); len(all) > 0 {
+			return all[0].ID
+		}
+	}
+	t.Fatal("no instance is booted ahead")
+	return ""
+}
+
 func TestAFailingStartFailsItsEvent(t *testing.T) {
 	th := open(t, fleet.Options{})
 	f := th.function("f", "one")

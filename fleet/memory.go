@@ -42,6 +42,9 @@ func (f *Fleet) makeRoom(p *pool) bool {
 	if f.used == 0 { // alone on the machine, whatever its size
 		return true
 	}
+	for over > f.leaving && f.dropAnyStem() {
+		// What waits for no function in particular goes first.
+	}
 	for over > f.leaving {
 		victim := f.longestIdle(p)
 		if victim == nil {
@@ -71,7 +74,6 @@ const houseEvery = time.Second
 
 // keepHouse stops what has been idle for long or is too old, and measures the rest.
 func (f *Fleet) keepHouse() {
-	defer f.wg.Done()
 	tick := time.NewTicker(houseEvery)
 	defer tick.Stop()
 	for {
@@ -100,6 +102,7 @@ func (f *Fleet) sweep(now time.Time) {
 		}
 		f.dropIfEmpty(p)
 	}
+	f.trimStems(now)
 }
 
 // measure reads what instances use. Those frozen since they were last measured can't

@@ -18,6 +18,8 @@ const (
 	dnsAddress             = "169.254.100.1:53"
 	wickAPIAddress         = "169.254.100.1:4566"
 	initializationOnDemand = "on-demand"
+
+	runtimeAL2 = "provided.al2"
 )
 
 // endpointVariable is how SDKs find Wick's own API from within a function: the one

@@ -18,7 +18,7 @@ type inside struct {
 func (i *Instance) serveInside() error {
 	api := runtimeAPIAddress
 	i.inside.addresses = reachable{xray: xrayAddress}
-	if i.match.Runtime == "provided.al2" {
+	if i.plan.Match.Runtime == runtimeAL2 {
 		api = runtimeAPIAddressAL2
 		i.inside.addresses.xray = xrayAddressAL2
 	}

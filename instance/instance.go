@@ -60,8 +60,8 @@ type Host struct {
 	Egress         bool
 }
 
-// Plan is how a function's instances are booted; functions of equal Key can take
-// each other's booted instances.
+// Plan is how a function's instances are booted; an instance booted by one plan can be
+// assigned to a function of any plan with the same Key.
 type Plan struct {
 	Key   string
 	Match runtimes.Match
@@ -77,7 +77,7 @@ func (h *Host) Plan(f *wick.Function) (Plan, error) {
 		return Plan{}, err
 	}
 	p := Plan{Match: m, Stem: !h.Runtimes.NeedsOrdinary(m, f), TmpMB: max(f.EphemeralMB, defaultTmpMB)}
-	p.Key = fmt.Sprintf("%s/%t/%d", f.Runtime, p.Stem, p.TmpMB)
+	p.Key = fmt.Sprintf("%s/%t/%t/%d", m.StemKey(), p.Stem, f.Runtime == runtimeAL2, p.TmpMB)
 	return p, nil
 }
 
@@ -87,7 +87,6 @@ type Instance struct {
 	host     *Host
 	id       string
 	plan     Plan
-	match    runtimes.Match
 	released func(*Instance)
 	born     time.Time
 
@@ -102,11 +101,13 @@ type Instance struct {
 	freeze *time.Timer
 
 	mu          sync.Mutex // guards what follows; never held across I/O
+	match       runtimes.Match
 	state       wick.InstanceState
 	generation  int  // rises whenever a runtime's process is started or given up
 	running     bool // a runtime's process of this generation is alive
 	waiters     []*runtimeapi.Conn
 	asked       *runtimeapi.Conn // a booted runtime's parked question for its function
+	booted      chan struct{}    // closed when that is there, or never will be
 	function    *wick.Function
 	codeDir     string // the host's folder with its code
 	environ     map[string]string
@@ -127,8 +128,8 @@ type Instance struct {
 // instance's own: it must not call Stop. An error leaves nothing behind.
 func (h *Host) Boot(ctx context.Context, p Plan, released func(*Instance)) (*Instance, error) {
 	i := &Instance{
-		host: h, id: newID(), plan: p, match: p.Match, released: released, born: time.Now(),
-		state: wick.InstanceBooting, stopped: make(chan struct{}),
+		host: h, id: newID(), plan: p, released: released, born: time.Now(),
+		state: wick.InstanceBooting, match: p.Match, booted: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	i.freeze = time.AfterFunc(time.Hour, i.freezeIfIdle)
 	i.freeze.Stop()
@@ -155,7 +156,7 @@ func (h *Host) Boot(ctx context.Context, p Plan, released func(*Instance)) (*Ins
 	}
 	if !p.Stem { // nothing to wait for until there is a function
 		i.mu.Lock()
-		i.moveLocked(wick.InstanceBooted)
+		i.bootedLocked()
 		i.mu.Unlock()
 	}
 	return i, nil
@@ -169,10 +170,29 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// Assign makes the instance f's: its code, limits and environment, then its init. A
-// function whose init fails is no error: the init is tried again with the first
-// event, as Lambda does. An error means the instance is of no use; the caller stops it.
-func (i *Instance) Assign(ctx context.Context, f *wick.Function) error {
+// bootedLocked notes, once, that there is nothing to wait for any more before a
+// function is assigned; i.mu is held.
+func (i *Instance) bootedLocked() {
+	if i.state == wick.InstanceBooting {
+		_ = i.moveLocked(wick.InstanceBooted) // legal from booting
+		close(i.booted)
+	}
+}
+
+// AwaitBooted returns when the bootstrap waits for its function, or has ended without.
+func (i *Instance) AwaitBooted(ctx context.Context) {
+	select {
+	case <-i.booted:
+	case <-i.stopped:
+	case <-ctx.Done():
+	}
+}
+
+// Assign makes the instance f's, whose plan p is: its code, limits and environment,
+// then its init. A function whose init fails is no error: the init is tried again with
+// the first event, as Lambda does. An error means the instance is of no use; the caller
+// stops it.
+func (i *Instance) Assign(ctx context.Context, p Plan, f *wick.Function) error {
 	dir, err := i.host.Code.Dir(ctx, f.Code.SHA256)
 	if err != nil {
 		return fmt.Errorf("unpacking the code of %s: %w", f.Name, err)
@@ -191,7 +211,7 @@ func (i *Instance) Assign(ctx context.Context, f *wick.Function) error {
 	if err != nil {
 		return fmt.Errorf("making credentials for %s: %w", f.Name, err)
 	}
-	env := environment(runtimes.Environment(f, i.match), src, i.inside.addresses, creds)
+	env := environment(runtimes.Environment(f, p.Match), src, i.inside.addresses, creds)
 	i.mapPaths(env, f)
 	doc, err := json.Marshal(struct {
 		Env map[string]string `json:"env"`
@@ -200,7 +220,7 @@ func (i *Instance) Assign(ctx context.Context, f *wick.Function) error {
 		return err
 	}
 	i.mu.Lock()
-	i.function, i.codeDir, i.environ, i.assignment = f, dir, env, doc
+	i.function, i.match, i.codeDir, i.environ, i.assignment = f, p.Match, dir, env, doc
 	err = i.moveLocked(wick.InstanceInit)
 	i.mu.Unlock()
 	if err != nil {

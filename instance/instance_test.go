@@ -160,7 +160,7 @@ func (s *stage) bring(t *testing.T, f *wick.Function) *instance.Instance {
 			t.Error(err)
 		}
 	})
-	if err := i.Assign(t.Context(), f); err != nil {
+	if err := i.Assign(t.Context(), plan, f); err != nil {
 		t.Fatal(err)
 	}
 	return i

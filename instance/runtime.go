@@ -133,7 +133,7 @@ func (i *Instance) startRuntime() error {
 	var cmd runtimes.Command
 	var files []*os.File
 	if i.plan.Stem {
-		cmd = i.host.Runtimes.Stem(i.match)
+		cmd = i.host.Runtimes.Stem(i.plan.Match)
 		ours, theirs, err := socketPair()
 		if err != nil {
 			return err
@@ -240,8 +240,11 @@ func (i *Instance) watch(generation int, p sandbox.Process) {
 	case idle:
 		i.journal.state(time.Now(), wick.StateChanged{From: from, To: wick.InstanceReset})
 	case booting:
+		i.mu.Lock()
+		i.bootedLocked() // assigning it starts the runtime again
+		i.mu.Unlock()
 		i.host.Log.Error("a runtime ended before it had a function: "+f.message,
-			"runtime", i.match.Runtime, "printed", i.journal.printedEarly())
+			"runtime", i.plan.Match.Runtime, "printed", i.journal.printedEarly())
 	}
 }
 
@@ -298,9 +301,7 @@ func (i runtimeCalls) Assign(conn *runtimeapi.Conn) {
 	doc := i.assignment
 	if doc == nil {
 		i.asked = conn
-		if i.state == wick.InstanceBooting {
-			_ = i.moveLocked(wick.InstanceBooted) // legal from booting
-		}
+		i.bootedLocked()
 	}
 	i.mu.Unlock()
 	if doc != nil {

@@ -31,6 +31,7 @@ type config struct {
 	IdleTimeout time.Duration // after this without an event an instance is stopped
 	MaxLifetime time.Duration // after this an instance is replaced between two events
 	QueueWait   time.Duration // how long an event waits on a full machine before its 429
+	Stems       int           // instances of a language booted ahead at most, for no function yet
 	Grace       time.Duration // how long a stop waits for events under way
 
 	Isolation       string // auto, linux or process
@@ -86,6 +87,7 @@ Every flag can be given as a variable too: --data-dir as WICK_DATA_DIR.`,
 	f.DurationVar(&c.IdleTimeout, "idle-timeout", 10*time.Minute, "stop an instance that has been idle for this long")
 	f.DurationVar(&c.MaxLifetime, "max-lifetime", 4*time.Hour, "replace an instance that is this old")
 	f.DurationVar(&c.QueueWait, "queue-wait", 10*time.Second, "how long an event waits while the machine is full")
+	f.IntVar(&c.Stems, "stems", 16, "boot at most this many instances of a language ahead; 0 boots none")
 	f.DurationVar(&c.Grace, "grace", 10*time.Second, "how long a stop waits for events under way")
 	f.StringVar(&c.Isolation, "isolation", "auto", "walls around functions: auto, linux or process (none)")
 	f.BoolVar(&c.Egress, "egress", true, "let functions reach the outside")
@@ -116,6 +118,9 @@ func (c *config) check() error {
 	}
 	if c.Isolation == "linux" && runtime.GOOS != "linux" {
 		return usagef("--isolation linux needs Linux; on this system use --isolation process")
+	}
+	if c.Stems < 0 {
+		return usagef("--stems is 0 or more, not %d", c.Stems)
 	}
 	if c.Concurrency < 1 {
 		return usagef("--concurrency is at least 1, not %d", c.Concurrency)

@@ -133,7 +133,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	}
 	s.fleet = fleet.New(fleet.Options{
 		Host: host, MemoryBytes: int64(c.Memory), IdleTimeout: c.IdleTimeout,
-		MaxLifetime: c.MaxLifetime, QueueWait: c.QueueWait, Log: log,
+		MaxLifetime: c.MaxLifetime, QueueWait: c.QueueWait, MaxStems: c.Stems, Log: log,
 	})
 	s.opened(func() error { s.fleet.Close(expired()); return nil })
 	s.control = control.New(control.Options{
@@ -151,7 +151,38 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		Code: packages, Secret: keys.Sign("code", nil), Log: log,
 	})
 	s.serveHTTP(lambda, keys)
+	s.anticipate()
 	return s, nil
+}
+
+// anticipate has the fleet prepare, in the background, for the functions there are.
+func (s *server) anticipate() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	s.opened(func() error { cancel(); return wait(done) })
+	go func() {
+		defer close(done)
+		known := make(map[string]bool)
+		marker := ""
+		for {
+			page, next, err := s.control.Functions(ctx, wick.DefaultAccount, wick.DefaultRegion, marker, 100)
+			if err != nil {
+				if ctx.Err() == nil {
+					s.log.Warn("the functions there are could not be prepared for", "error", err)
+				}
+				return
+			}
+			for _, f := range page {
+				if !known[f.Runtime] {
+					known[f.Runtime] = true
+					s.fleet.Anticipate(f)
+				}
+			}
+			if marker = next; marker == "" {
+				return
+			}
+		}
+	}()
 }
 
 func (s *server) opened(close func() error) { s.closers = append(s.closers, close) }
@@ -282,11 +313,15 @@ func (s *server) serveInside(ln net.Listener) {
 	}
 }
 
-// retire ends instances that a change of their function has put out of date.
+// retire ends instances that a change of their function has put out of date, and has
+// the fleet prepare for those to come.
 func (s *server) retire(id wick.FunctionID, version string, f *wick.Function) {
 	current := ""
 	if f != nil {
 		current = f.ConfigHash
+		if f.State == wick.StateActive {
+			s.fleet.Anticipate(f)
+		}
 	}
 	s.fleet.Retire(id, version, current)
 }
@@ -322,7 +357,7 @@ func (s *server) local(onlyHere bool) http.Handler {
 		s.writeJSON(w, map[string]string{"status": "ok", "version": buildVersion()})
 	})
 	mux.HandleFunc("GET /_wick/ps", here(func(w http.ResponseWriter, _ *http.Request) {
-		s.writeJSON(w, map[string]any{"instances": s.fleet.Instances(), "ahead": []wick.InstanceStatus{}})
+		s.writeJSON(w, map[string]any{"instances": s.fleet.Instances(), "ahead": s.fleet.Ahead()})
 	}))
 	mux.HandleFunc("GET /_wick/runtimes", here(func(w http.ResponseWriter, _ *http.Request) {
 		s.writeJSON(w, listRuntimes(s.runtimes))

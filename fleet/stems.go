@@ -1,0 +1,280 @@
+package fleet
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/instance"
+)
+
+// A stem is an instance booted ahead: a finished sandbox with a language's bootstrap
+// in it, of no function yet. Most of a cold start is over when an event comes that
+// takes one. It serves one function and no other.
+type stem struct {
+	inst  *instance.Instance
+	owner atomic.Pointer[member] // nil until it is assigned
+	bytes int64                  // what it counts for in Fleet.used
+}
+
+// stock is the stems of one kind.
+type stock struct {
+	plan    instance.Plan
+	ready   []*stem // the first was booted first
+	booting int
+	// demand is how many were asked for lately: each take and each new function adds
+	// one, and half of it is forgotten with every demandHalfLife.
+	demand   float64
+	demandAt time.Time
+	lastUsed time.Time
+	failedAt time.Time
+}
+
+const (
+	demandHalfLife = 30 * time.Second
+	// stemShare of the memory budget is what all stems may count for.
+	stemShare = 0.1
+	// stemPause is how long a kind whose boot failed is left alone.
+	stemPause = 10 * time.Second
+	// stemPatience is how long refilling waits for starts under way, which have
+	// somebody waiting, before it takes CPU from them.
+	stemPatience = 300 * time.Millisecond
+)
+
+// Anticipate has an instance for a function like fn booted ahead: one was created, or
+// is known from before. It never starts the function.
+func (f *Fleet) Anticipate(fn *wick.Function) {
+	if f.o.MaxStems == 0 {
+		return
+	}
+	plan, err := f.o.Host.Plan(fn)
+	if err != nil {
+		return // invoking it will say why
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stockOf(plan).want(time.Now())
+	f.wakeStocker()
+}
+
+// Ahead returns the state of the instances that wait for a function.
+func (f *Fleet) Ahead() []wick.InstanceStatus {
+	f.mu.Lock()
+	var all []*instance.Instance
+	for _, s := range f.stocks {
+		for _, st := range s.ready {
+			all = append(all, st.inst)
+		}
+	}
+	f.mu.Unlock()
+	return statusesOf(all)
+}
+
+// stockOf returns the stock of a plan's kind; f.mu is held.
+func (f *Fleet) stockOf(p instance.Plan) *stock {
+	s := f.stocks[p.Key]
+	if s == nil {
+		s = &stock{plan: p}
+		f.stocks[p.Key] = s
+	}
+	return s
+}
+
+// takeStem gives m an instance booted ahead, or returns nil.
+func (f *Fleet) takeStem(p instance.Plan, m *member) *instance.Instance {
+	if f.o.MaxStems == 0 {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.stockOf(p)
+	s.want(time.Now())
+	f.wakeStocker()
+	if len(s.ready) == 0 {
+		return nil
+	}
+	st := s.ready[0]
+	s.ready = append(s.ready[:0], s.ready[1:]...)
+	f.used -= st.bytes // m counts from here on
+	st.owner.Store(m)
+	return st.inst
+}
+
+// want notes that one more was asked for.
+func (s *stock) want(now time.Time) {
+	s.demand = s.demandNow(now) + 1
+	s.demandAt, s.lastUsed = now, now
+}
+
+func (s *stock) demandNow(now time.Time) float64 {
+	return s.demand * math.Exp2(-float64(now.Sub(s.demandAt))/float64(demandHalfLife))
+}
+
+// target is how many of a kind shall be ready: one as long as the kind is in use, more
+// after many were asked for.
+func (f *Fleet) target(s *stock, now time.Time) int {
+	if now.Sub(s.lastUsed) > f.o.IdleTimeout || now.Sub(s.failedAt) < stemPause {
+		return 0
+	}
+	return min(max(1, int(math.Ceil(s.demandNow(now)))), f.o.MaxStems)
+}
+
+func (f *Fleet) wakeStocker() {
+	select {
+	case f.short <- struct{}{}:
+	default: // it knows
+	}
+}
+
+// keepStocks boots what the stocks lack, one at a time.
+func (f *Fleet) keepStocks() {
+	for {
+		select {
+		case <-f.short:
+		case <-f.ctx.Done():
+			return
+		}
+		for f.letStartsPass() {
+			s := f.neediest()
+			if s == nil {
+				break
+			}
+			f.bootStem(s)
+		}
+	}
+}
+
+// letStartsPass waits for starts that events wait for, within bounds; false when the
+// fleet is closing.
+func (f *Fleet) letStartsPass() bool {
+	patience := time.NewTimer(stemPatience)
+	defer patience.Stop()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		f.mu.Lock()
+		starting := f.starting
+		f.mu.Unlock()
+		if starting == 0 {
+			return f.ctx.Err() == nil
+		}
+		select {
+		case <-tick.C:
+		case <-patience.C:
+			return f.ctx.Err() == nil
+		case <-f.ctx.Done():
+			return false
+		}
+	}
+}
+
+// neediest returns the stock that lacks most of what it should have, with one of its
+// boots accounted for, or nil when none lacks any or there is no room.
+func (f *Fleet) neediest() *stock {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	var worst *stock
+	var lack float64
+	var stems int64
+	for _, s := range f.stocks {
+		for _, st := range s.ready {
+			stems += st.bytes
+		}
+		want := f.target(s, now)
+		have := len(s.ready) + s.booting
+		if short := float64(want-have) / float64(max(want, 1)); short > lack {
+			worst, lack = s, short
+		}
+	}
+	if worst == nil || f.closing {
+		return nil
+	}
+	bytes := floorOf(worst.plan.Match.Runtime)
+	if f.used+bytes > f.o.MemoryBytes || float64(stems+bytes) > stemShare*float64(f.o.MemoryBytes) {
+		return nil
+	}
+	worst.booting++
+	f.used += bytes
+	return worst
+}
+
+// bootStem adds one to a stock.
+func (f *Fleet) bootStem(s *stock) {
+	st := &stem{bytes: floorOf(s.plan.Match.Runtime)}
+	inst, err := f.o.Host.Boot(f.ctx, s.plan, func(*instance.Instance) {
+		if m := st.owner.Load(); m != nil {
+			f.release(m)
+		}
+	})
+	if err == nil {
+		// One boots after the other: together they would only slow each other down.
+		inst.AwaitBooted(f.ctx)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.booting--
+	if err != nil {
+		f.used -= st.bytes
+		s.failedAt = time.Now()
+		if f.ctx.Err() == nil {
+			f.o.Log.Error("an instance could not be booted ahead", "runtime", s.plan.Match.Runtime, "error", err)
+		}
+		return
+	}
+	st.inst = inst
+	s.ready = append(s.ready, st)
+	if f.closing {
+		f.dropStems(s, 0)
+	}
+}
+
+// dropStems stops the youngest stems of a stock until n are left; f.mu is held.
+func (f *Fleet) dropStems(s *stock, n int) {
+	for len(s.ready) > n {
+		st := s.ready[len(s.ready)-1]
+		s.ready = s.ready[:len(s.ready)-1]
+		f.stopStem(st)
+	}
+}
+
+// dropAnyStem stops one stem, if there is one; f.mu is held.
+func (f *Fleet) dropAnyStem() bool {
+	for _, s := range f.stocks {
+		if n := len(s.ready); n > 0 {
+			f.dropStems(s, n-1)
+			return true
+		}
+	}
+	return false
+}
+
+// stopStem ends a stem in the background; f.mu is held.
+func (f *Fleet) stopStem(st *stem) {
+	f.leaving += st.bytes
+	f.wg.Add(1)
+	go func() {
+		defer f.wg.Done()
+		f.end(st.inst)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.used -= st.bytes
+		f.leaving -= st.bytes
+		f.feedHungry()
+	}()
+}
+
+// trimStems stops stems that demand no longer asks for; f.mu is held. It leaves a
+// margin, so that a stock doesn't boot and stop by turns.
+func (f *Fleet) trimStems(now time.Time) {
+	for key, s := range f.stocks {
+		want := f.target(s, now)
+		if len(s.ready) > want+want/2 {
+			f.dropStems(s, want)
+		}
+		if want == 0 && len(s.ready) == 0 && s.booting == 0 && now.Sub(s.lastUsed) > f.o.IdleTimeout {
+			delete(f.stocks, key)
+		}
+	}
+}
