@@ -35,8 +35,8 @@ func serveLoop(b *testing.B, h http.Handler, r *http.Request, body string) {
 // The front door's share of an invocation: everything but the handler.
 func BenchmarkInvokeDispatch(b *testing.B) {
 	svc := NewService(models.Lambda())
-	svc.HandleRaw("Invoke", func(w http.ResponseWriter, _ *http.Request, _ *Call) { w.WriteHeader(200) })
-	r := httptest.NewRequest("POST", "/2015-03-31/functions/my-function/invocations", nil)
+	svc.HandleRaw("Invoke", func(w http.ResponseWriter, _ *http.Request, _ *Call) { w.WriteHeader(http.StatusOK) })
+	r := httptest.NewRequest(http.MethodPost, "/2015-03-31/functions/my-function/invocations", nil)
 	r.Header.Set("Authorization", auth("lambda"))
 	r.Header.Set("X-Amz-Invocation-Type", "RequestResponse")
 	serveLoop(b, NewServer(Options{Services: []*Service{svc}}), r, "{}")
@@ -53,13 +53,13 @@ func BenchmarkGetFunction(b *testing.B) {
 		},
 	}
 	Handle(svc, "GetFunction", func(context.Context, *lambda.GetFunctionInput) (*lambda.GetFunctionOutput, error) { return out, nil })
-	r := httptest.NewRequest("GET", "/2015-03-31/functions/my-function?Qualifier=1", nil)
+	r := httptest.NewRequest(http.MethodGet, "/2015-03-31/functions/my-function?Qualifier=1", nil)
 	serveLoop(b, NewServer(Options{Services: []*Service{svc}}), r, "")
 }
 
 func BenchmarkCreateFunctionOfTenMegabytes(b *testing.B) {
 	svc := permissive()
-	r := httptest.NewRequest("POST", "/2015-03-31/functions", nil)
+	r := httptest.NewRequest(http.MethodPost, "/2015-03-31/functions", nil)
 	body := `{"FunctionName":"f","Role":"arn:aws:iam::000000000000:role/r","Code":{"ZipFile":"` + strings.Repeat("UEsF", 10<<20/3) + `"}}`
 	r.ContentLength = int64(len(body))
 	b.SetBytes(int64(len(body)))

@@ -45,7 +45,7 @@ type callKey struct{}
 
 // From returns the Call of the request a handler's context belongs to, or nil.
 func From(ctx context.Context) *Call {
-	call, _ := ctx.Value(callKey{}).(*Call) //nolint:errcheck // absence is nil
+	call, _ := ctx.Value(callKey{}).(*Call) // absence is nil
 	return call
 }
 

@@ -42,7 +42,7 @@ func (f errorForm) write(w http.ResponseWriter, requestID string, e *wireError) 
 	case formJSON:
 		b := appendString([]byte(`{"__type":`), e.code)
 		b = appendString(append(b, `,"message":`...), e.message)
-		setDefault(h, "Content-Type", "application/x-amz-json-1.0")
+		h.Set("Content-Type", "application/x-amz-json-1.0")
 		return sendAs(w, e.status, append(b, '}'))
 	case formQuery:
 		h.Set("Content-Type", "text/xml")
@@ -115,9 +115,9 @@ func appendCBORText(b []byte, s string) []byte {
 	case n < 1<<8:
 		b = append(b, 0x78, byte(n))
 	case n < 1<<16:
-		b = binary.BigEndian.AppendUint16(append(b, 0x79), uint16(n)) //nolint:gosec // bounded by the case
+		b = binary.BigEndian.AppendUint16(append(b, 0x79), uint16(n))
 	default:
-		b = binary.BigEndian.AppendUint32(append(b, 0x7a), uint32(n)) //nolint:gosec // a message
+		b = binary.BigEndian.AppendUint32(append(b, 0x7a), uint32(n))
 	}
 	return append(b, s...)
 }

@@ -30,7 +30,7 @@ func TestAForwardedRequestArrivesAsItWasSent(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		got, header = seen{r.RequestURI, r.Host, string(body)}, r.Header
 		w.Header().Set("X-Amz-Request-Id", "theirs")
-		w.WriteHeader(418)
+		w.WriteHeader(http.StatusTeapot)
 		_, _ = io.WriteString(w, "answer")
 	}))
 	defer target.Close()
@@ -51,6 +51,7 @@ func TestAForwardedRequestArrivesAsItWasSent(t *testing.T) {
 			t.Fatal(err)
 		}
 		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
 		conn.Close()
 		front.Close()
 		if got != (seen{want + path, "bucket.s3.local:4566", "body"}) {
@@ -60,7 +61,7 @@ func TestAForwardedRequestArrivesAsItWasSent(t *testing.T) {
 			len(header["X-Amz-Meta-A"]) != 2 || header.Get("Accept-Encoding") != "" {
 			t.Errorf("%q: the target saw headers %v", prefix, header)
 		}
-		if resp.StatusCode != 418 || string(body) != "answer" || resp.Header.Get("X-Amz-Request-Id") != "theirs" || resp.Header.Get("X-Amzn-RequestId") != "" {
+		if resp.StatusCode != http.StatusTeapot || string(body) != "answer" || resp.Header.Get("X-Amz-Request-Id") != "theirs" || resp.Header.Get("X-Amzn-RequestId") != "" {
 			t.Errorf("%q: the client got %d %s %v", prefix, resp.StatusCode, body, resp.Header)
 		}
 	}
@@ -69,7 +70,7 @@ func TestAForwardedRequestArrivesAsItWasSent(t *testing.T) {
 func TestForwardingStreamsBothWays(t *testing.T) {
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
-		w.WriteHeader(200)
+		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
 		in := bufio.NewReader(r.Body)
 		for {
@@ -85,7 +86,7 @@ func TestForwardingStreamsBothWays(t *testing.T) {
 	front := httptest.NewServer(NewServer(Options{Forward: map[string]*url.URL{"*": parseURL(t, target.URL)}}))
 	defer front.Close()
 	pr, pw := io.Pipe()
-	r, err := http.NewRequest("POST", front.URL+"/stream", pr)
+	r, err := http.NewRequest(http.MethodPost, front.URL+"/stream", pr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func TestATargetThatIsWickItselfIsALoopAndSaidSo(t *testing.T) {
 	front := httptest.NewServer(NewServer(Options{Forward: forward}))
 	defer front.Close()
 	forward["sqs"] = parseURL(t, front.URL)
-	r, err := http.NewRequest("GET", front.URL+"/q", nil)
+	r, err := http.NewRequest(http.MethodGet, front.URL+"/q", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

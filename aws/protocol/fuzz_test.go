@@ -84,7 +84,7 @@ func FuzzAWSChunked(f *testing.F) {
 	f.Add("3;chunk-signature=a\r\nabc\r\n0\r\n\r\n")
 	f.Add("ffffffffffffffff\r\n")
 	f.Fuzz(func(t *testing.T, body string) {
-		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		r.Header.Set("Content-Encoding", "aws-chunked")
 		if err := decodeTransfer(r); err != nil {
 			t.Fatal(err)

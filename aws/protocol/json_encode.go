@@ -60,7 +60,7 @@ func appendValue(b []byte, c *codec, v reflect.Value, m *models.Member) []byte {
 		if m != nil {
 			format = timestampFormat(m)
 		}
-		return appendTimestamp(b, v.Interface().(time.Time), format, true) //nolint:errcheck // bound to that type
+		return appendTimestamp(b, v.Interface().(time.Time), format, true)
 	case kindList:
 		b = append(b, '[')
 		for i := range v.Len() {

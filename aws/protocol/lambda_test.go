@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
@@ -486,5 +485,3 @@ func TestEveryPatternOfTheModelCompiles(t *testing.T) {
 		}
 	}
 }
-
-var _ = aws.String

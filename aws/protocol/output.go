@@ -86,25 +86,26 @@ func (p *outputPlan) writePayload(w http.ResponseWriter, status int, v reflect.V
 	case kindStruct:
 		return send(w, status, appendValue(nil, c, v, p.payload.member))
 	case kindReader:
-		body, _ := v.Interface().(io.Reader) //nolint:errcheck // bound to a reader type
+		body, _ := v.Interface().(io.Reader)
 		if closer, ok := body.(io.Closer); ok {
-			defer closer.Close() //nolint:errcheck // read to its end or abandoned
+			defer closer.Close()
 		}
-		setDefault(w.Header(), "Content-Type", "application/octet-stream")
+		defaultType(w.Header(), "application/octet-stream")
 		w.WriteHeader(status)
 		_, err := io.Copy(w, body)
 		return err
 	case kindBlob:
-		setDefault(w.Header(), "Content-Type", "application/octet-stream")
+		defaultType(w.Header(), "application/octet-stream")
 		return sendAs(w, status, v.Bytes())
 	}
-	setDefault(w.Header(), "Content-Type", "text/plain")
+	defaultType(w.Header(), "text/plain")
 	return sendAs(w, status, []byte(reflect.Indirect(v).String()))
 }
 
-func setDefault(h http.Header, name, value string) {
-	if h.Get(name) == "" {
-		h.Set(name, value)
+// defaultType sets the content type unless a member has.
+func defaultType(h http.Header, contentType string) {
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", contentType)
 	}
 }
 
@@ -133,7 +134,7 @@ func headerText(f *field, v reflect.Value) string {
 	case kindFloat:
 		return strconv.FormatFloat(v.Float(), 'f', -1, 64)
 	case kindTime:
-		t, _ := v.Interface().(time.Time) //nolint:errcheck // bound to that type
+		t, _ := v.Interface().(time.Time)
 		return string(appendTimestamp(nil, t, timestampFormat(f.member), false))
 	case kindList:
 		parts := make([]string, v.Len())

@@ -29,7 +29,7 @@ func (t *router) add(op *operation) {
 	path, query, _ := strings.Cut(op.URI, "?")
 	rt := route{op: op}
 	if query != "" {
-		rt.query, _ = url.ParseQuery(query) //nolint:errcheck // of the model: "find=LayerVersion"
+		rt.query, _ = url.ParseQuery(query) // of the model: "find=LayerVersion"
 	}
 	n := &t.root
 	for seg := range strings.SplitSeq(strings.Trim(path, "/"), "/") {

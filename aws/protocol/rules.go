@@ -26,7 +26,7 @@ type ruleBook struct{ byShape sync.Map }
 // of returns the rule of a shape.
 func (b *ruleBook) of(s *models.Shape) *rule {
 	if r, ok := b.byShape.Load(s); ok {
-		return r.(*rule) //nolint:errcheck // only rules are stored
+		return r.(*rule)
 	}
 	r := &rule{shape: s}
 	if s.Pattern != "" {
@@ -34,7 +34,7 @@ func (b *ruleBook) of(s *models.Shape) *rule {
 	}
 	r.none = !s.Min.Set && !s.Max.Set && s.Pattern == "" && len(s.Enum) == 0
 	actual, _ := b.byShape.LoadOrStore(s, r)
-	return actual.(*rule) //nolint:errcheck // only rules are stored
+	return actual.(*rule)
 }
 
 // lookarounds are the models' patterns that RE2 can't express, with an expression

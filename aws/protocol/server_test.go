@@ -222,7 +222,7 @@ func panicking(v any) *Service {
 func TestAPanicHalfwayThroughAnAnswerCutsTheConnection(t *testing.T) {
 	svc := NewService(models.Lambda())
 	svc.HandleRaw("Invoke", func(w http.ResponseWriter, _ *http.Request, _ *Call) {
-		w.WriteHeader(200)
+		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
 		panic("halfway")
 	})
@@ -320,7 +320,7 @@ func TestABodyOverItsOperationsLimitIsRefusedAndItsSenderReadsWhy(t *testing.T) 
 			if s, ok := body.(io.Seeker); ok {
 				_, _ = s.Seek(0, io.SeekStart)
 			}
-			r, err := http.NewRequest("POST", ts.URL+"/2015-03-31/functions", body)
+			r, err := http.NewRequest(http.MethodPost, ts.URL+"/2015-03-31/functions", body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -333,7 +333,7 @@ func TestABodyOverItsOperationsLimitIsRefusedAndItsSenderReadsWhy(t *testing.T) 
 			}
 			got, _ := io.ReadAll(resp.Body)
 			resp.Body.Close()
-			if resp.StatusCode != 413 || string(got) != want || resp.Header.Get("X-Amzn-ErrorType") != "RequestEntityTooLargeException" {
+			if resp.StatusCode != http.StatusRequestEntityTooLarge || string(got) != want || resp.Header.Get("X-Amzn-ErrorType") != "RequestEntityTooLargeException" {
 				t.Errorf("%s %s: got %d %s", name, expect, resp.StatusCode, got)
 			}
 		}
@@ -354,7 +354,7 @@ func TestWhoeverIsRefusedWhileSendingReadsWhy(t *testing.T) {
 		"no such":    {"/nothing", "lambda", 404},
 		"a panic":    {"/2015-03-31/functions/f/invocations", "lambda", 500},
 	} {
-		r, err := http.NewRequest("POST", ts.URL+c.path, strings.NewReader(big))
+		r, err := http.NewRequest(http.MethodPost, ts.URL+c.path, strings.NewReader(big))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -419,7 +419,7 @@ func TestBodiesArriveHoweverTheyAreEncoded(t *testing.T) {
 			} else {
 				c.body = io.MultiReader(strings.NewReader(doc))
 			}
-			r, err := http.NewRequest("POST", ts.URL+path, c.body)
+			r, err := http.NewRequest(http.MethodPost, ts.URL+path, c.body)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -45,7 +45,7 @@ func NewService(model *models.Service) *Service {
 // It panics for a name the model hasn't or one that is taken.
 func Handle[In, Out any](s *Service, name string, h func(ctx context.Context, in *In) (*Out, error)) {
 	s.handle(name, reflect.TypeFor[In](), reflect.TypeFor[Out](), func(ctx context.Context, in any) (any, error) {
-		out, err := h(ctx, in.(*In)) //nolint:errcheck // handle makes it of that type
+		out, err := h(ctx, in.(*In))
 		if out == nil {
 			out = new(Out)
 		}

@@ -217,7 +217,7 @@ func TestABodyOverTheLimitIsRefused(t *testing.T) {
 
 func presigned(t *testing.T, query string) *http.Request {
 	t.Helper()
-	r, err := http.NewRequest("GET", "http://lambda.local/f?Qualifier=1"+query, nil)
+	r, err := http.NewRequest(http.MethodGet, "http://lambda.local/f?Qualifier=1"+query, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func presigned(t *testing.T, query string) *http.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := http.NewRequest("GET", u, nil)
+	got, err := http.NewRequest(http.MethodGet, u, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestAPresignedURLIsGoodForAsLongAsItSays(t *testing.T) {
 
 func TestWhatIsNoSignatureIsSaidSo(t *testing.T) {
 	get := func(auth, date, query string) error {
-		r := httptest.NewRequest("GET", "/?"+query, nil)
+		r := httptest.NewRequest(http.MethodGet, "/?"+query, nil)
 		if auth != "" {
 			r.Header.Set("Authorization", auth)
 		}
@@ -297,7 +297,7 @@ func TestWhatIsNoSignatureIsSaidSo(t *testing.T) {
 }
 
 func TestAMalformedSignatureStillTellsWhatItHolds(t *testing.T) {
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/ap-south-1/lambda/aws4_request")
 	s, err := Parse(r)
 	if err == nil || s == nil || s.AccessKeyID != "test" || s.Region != "ap-south-1" || s.Service != "lambda" {
@@ -310,7 +310,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("", "", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=K%2F20261124%2Fr%2Fs%2Faws4_request&X-Amz-Signature=0&X-Amz-SignedHeaders=host&X-Amz-Date=20261124T201500Z&X-Amz-Expires=60")
 	f.Add("AWS4-ECDSA-P256-SHA256 Credential=K/20261124/s/aws4_request,SignedHeaders=;;,Signature=", "Tue, 24 Nov 2026 20:15:00 GMT", "%zz")
 	f.Fuzz(func(t *testing.T, auth, date, query string) {
-		r := &http.Request{Method: "GET", Host: "h", URL: &url.URL{Path: "/a b", RawQuery: query}, Header: http.Header{"Authorization": {auth}, "X-Amz-Date": {date}}, Body: http.NoBody}
+		r := &http.Request{Method: http.MethodGet, Host: "h", URL: &url.URL{Path: "/a b", RawQuery: query}, Header: http.Header{"Authorization": {auth}, "X-Amz-Date": {date}}, Body: http.NoBody}
 		s, err := Parse(r)
 		if s == nil && err == nil {
 			t.Fatal("neither a signature nor an error")
@@ -322,7 +322,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	r := httptest.NewRequest("POST", "http://lambda.local/2015-03-31/functions/f/invocations", nil)
+	r := httptest.NewRequest(http.MethodPost, "http://lambda.local/2015-03-31/functions/f/invocations", nil)
 	err := v4.NewSigner().SignHTTP(context.Background(), aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}, r, hashOf(""), "lambda", "us-east-1", signedAt)
 	if err != nil {
 		b.Fatal(err)
