@@ -15,7 +15,7 @@ import (
 // Host and Authorization stay, so that the target can check the signature.
 type forwarder struct {
 	targets   map[string]*url.URL
-	transport http.RoundTripper
+	transport *http.Transport
 	// via marks what was passed on by this process, to break loops.
 	via string
 }

@@ -53,8 +53,7 @@ type Server struct {
 	forward *forwarder
 }
 
-// NewServer makes a server. It owns nothing that needs closing but idle connections
-// to forward targets, which end with the process.
+// NewServer makes a server. Close it when no request is being served any more.
 func NewServer(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -74,6 +73,9 @@ func NewServer(o Options) *Server {
 	}
 	return s
 }
+
+// Close ends the idle connections to forward targets. It may be called twice.
+func (s *Server) Close() { s.forward.transport.CloseIdleConnections() }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
