@@ -118,6 +118,8 @@ func (s *Sandbox) limitScript(k *script) {
 	limit(unix.RLIMIT_NOFILE, openFiles)
 	limit(unix.RLIMIT_CORE, 0)
 	limit(unix.RLIMIT_MEMLOCK, 64<<10)
+	limit(unix.RLIMIT_RTPRIO, 0)
+	limit(unix.RLIMIT_NICE, 0)
 	// It counts the processes of the sandbox's user, so where there are no cgroups it
 	// bounds the sandbox; elsewhere it doesn't change with Limit and only is as on Lambda.
 	if n := s.processLimit(); n > 0 {
