@@ -50,7 +50,7 @@ func AppendText(dst []byte, at time.Time, src *Source, e Event) []byte {
 		dst = appendStatus(dst, e.Status, e.ErrorType)
 		return append(dst, '\n')
 	case LogsDropped:
-		dst = append(dst, "LOGS_DROPPED Records: "...)
+		dst = append(dst, "LOGS_DROPPED\tRecords: "...)
 		dst = strconv.AppendInt(dst, e.Records, 10)
 		dst = append(dst, "\tBytes: "...)
 		dst = strconv.AppendInt(dst, e.Bytes, 10)

@@ -77,7 +77,7 @@ func TestTextLinesAreThoseOfAWS(t *testing.T) {
 			"INIT_REPORT Init Duration: 80.49 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.ImportModuleError\n"},
 		{"an init that crashed", InitDone{Phase: PhaseInit, Status: StatusFailure, ErrorType: "Runtime.ExitError"},
 			"INIT_REPORT Init Duration: 0.00 ms\tPhase: init\tStatus: error\tError Type: Runtime.ExitError\n"},
-		{"dropped lines", LogsDropped{Records: 3, Bytes: 1200, Reason: "too fast"}, "LOGS_DROPPED Records: 3\tBytes: 1200\tReason: too fast\n"},
+		{"dropped lines", LogsDropped{Records: 3, Bytes: 1200, Reason: "too fast"}, "LOGS_DROPPED\tRecords: 3\tBytes: 1200\tReason: too fast\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := string(AppendText([]byte("x"), testAt, testSource("Text"), tt.e)); got != "x"+tt.want {

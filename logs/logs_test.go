@@ -415,7 +415,7 @@ func TestWhatDoesNotFitIsCountedAndTold(t *testing.T) {
 	if len(got) != kept+2 {
 		t.Fatalf("%d records, want %d, a word on the rest and one more", len(got), kept)
 	}
-	told := fmt.Sprintf("LOGS_DROPPED Records: %d\tBytes: %d\tReason: %s\n", lines-kept, (lines-kept)*100, droppedReason)
+	told := fmt.Sprintf("LOGS_DROPPED\tRecords: %d\tBytes: %d\tReason: %s\n", lines-kept, (lines-kept)*100, droppedReason)
 	if got[kept].Message != told || got[kept+1].Message != "after\n" {
 		t.Errorf("at the end %q, %q\nwant %q", got[kept].Message, got[kept+1].Message, told)
 	}
