@@ -3,8 +3,6 @@ package lambda
 import (
 	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/wick-run/wick/aws/models"
+	"github.com/wick-run/wick/internal/testkit/oracle"
 )
 
 // The oracle is a set of recordings of the real service. They aren't in the
@@ -20,41 +19,21 @@ import (
 
 // recording is one test against the real service: what it answered, step by step.
 type recording struct {
-	Content map[string]map[string]any `json:"content"`
+	Content map[string]map[string]any
 }
 
-// readOracle returns the recordings of the Lambda API, or nil and where they were
-// looked for.
-func readOracle(t *testing.T) (map[string]recording, string) {
-	dir := os.Getenv("WICK_ORACLE")
-	if dir == "" {
-		wd, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		root := wd
-		for !exists(filepath.Join(root, "go.mod")) && root != filepath.Dir(root) {
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(filepath.Dir(root), "shared", "oracle")
-	}
-	name := filepath.Join(dir, "aws-recorded", "test_lambda_api.json")
-	b, err := os.ReadFile(name)
-	if err != nil && os.Getenv("WICK_ORACLE") != "" {
+// readOracle returns the recordings of the Lambda API, or skips the test without them.
+func readOracle(t *testing.T) map[string]recording {
+	entries, skip, err := oracle.Read("test_lambda_api.json")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err != nil {
-		return nil, name
+	if skip != "" {
+		t.Skip(skip)
 	}
 	// Some steps are plain numbers; those of entries that are replayed are objects.
-	var raw map[string]struct {
-		Content map[string]json.RawMessage `json:"content"`
-	}
-	if err := json.Unmarshal(b, &raw); err != nil {
-		t.Fatal(err)
-	}
-	recordings := make(map[string]recording, len(raw))
-	for entry, r := range raw {
+	recordings := make(map[string]recording, len(entries))
+	for entry, r := range entries {
 		content := map[string]map[string]any{}
 		for step, answer := range r.Content {
 			var members map[string]any
@@ -64,12 +43,7 @@ func readOracle(t *testing.T) (map[string]recording, string) {
 		}
 		recordings[entry] = recording{content}
 	}
-	return recordings, name
-}
-
-func exists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
+	return recordings
 }
 
 // replay drives one recorded test's calls through the SDK.
@@ -91,20 +65,17 @@ func (r *replay) step(name string, call func() error) {
 	r.seen[name] = true
 	err := call()
 	r.compare.answer(recorded, r.wire.answer())
-	for _, p := range r.compare.problems {
+	for _, p := range r.compare.Problems {
 		r.t.Errorf("%s: %s", name, p)
 	}
-	if len(r.compare.problems) > 0 && err != nil {
+	if len(r.compare.Problems) > 0 && err != nil {
 		r.t.Logf("%s: the SDK says %v", name, err)
 	}
-	r.compare.problems = nil
+	r.compare.Problems = nil
 }
 
 func TestReplayOfTheRealService(t *testing.T) {
-	recordings, where := readOracle(t)
-	if recordings == nil {
-		t.Skipf("no recordings of the real service at %s: set WICK_ORACLE to their folder to replay them", where)
-	}
+	recordings := readOracle(t)
 	known := map[string]bool{}
 	for _, entry := range slices.Sorted(maps.Keys(recordings)) {
 		known[entry] = true
