@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -354,7 +355,9 @@ func (s *server) local(onlyHere bool) http.Handler {
 		}
 	}
 	mux.HandleFunc("GET /_wick/health", func(w http.ResponseWriter, _ *http.Request) {
-		s.writeJSON(w, map[string]string{"status": "ok", "version": buildVersion()})
+		s.writeJSON(w, map[string]any{
+			"status": "ok", "version": buildVersion(), "pid": os.Getpid(), "goroutines": goruntime.NumGoroutine(),
+		})
 	})
 	mux.HandleFunc("GET /_wick/ps", here(func(w http.ResponseWriter, _ *http.Request) {
 		s.writeJSON(w, map[string]any{"instances": s.fleet.Instances(), "ahead": s.fleet.Ahead()})

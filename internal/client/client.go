@@ -104,8 +104,10 @@ func first(vs ...string) string {
 
 // Health is a server's word that it serves.
 type Health struct {
-	Status  string `json:"status"`
-	Version string `json:"version"`
+	Status     string `json:"status"`
+	Version    string `json:"version"`
+	PID        int    `json:"pid"`
+	Goroutines int    `json:"goroutines"`
 }
 
 // Health asks the server whether it serves.
