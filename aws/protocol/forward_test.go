@@ -11,6 +11,19 @@ import (
 	"testing"
 )
 
+// front serves a server that forwards, and ends both with the test.
+func front(t *testing.T, forward map[string]*url.URL) *httptest.Server {
+	t.Helper()
+	s := NewServer(Options{Forward: forward})
+	ts := httptest.NewServer(s)
+	t.Cleanup(func() {
+		ts.Close()
+		s.Close()
+		s.Close()
+	})
+	return ts
+}
+
 func parseURL(t *testing.T, s string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(s)
@@ -33,9 +46,9 @@ func TestAForwardedRequestArrivesAsItWasSent(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = io.WriteString(w, "answer")
 	}))
-	defer target.Close()
+	t.Cleanup(target.Close)
 	for prefix, want := range map[string]string{"": "", "/base": "/base", "/base/": "/base"} {
-		front := httptest.NewServer(NewServer(Options{Forward: map[string]*url.URL{"s3": parseURL(t, target.URL+prefix)}}))
+		front := front(t, map[string]*url.URL{"s3": parseURL(t, target.URL+prefix)})
 		const path = "/bucket/a%2Fb%20c/../d?list-type=2&prefix=a;b&x=%zz&sp=a+b"
 		conn, err := net.Dial("tcp", strings.TrimPrefix(front.URL, "http://"))
 		if err != nil {
@@ -53,7 +66,6 @@ func TestAForwardedRequestArrivesAsItWasSent(t *testing.T) {
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		conn.Close()
-		front.Close()
 		if got != (seen{want + path, "bucket.s3.local:4566", "body"}) {
 			t.Errorf("%q: the target saw %+v", prefix, got)
 		}
@@ -82,9 +94,8 @@ func TestForwardingStreamsBothWays(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 	}))
-	defer target.Close()
-	front := httptest.NewServer(NewServer(Options{Forward: map[string]*url.URL{"*": parseURL(t, target.URL)}}))
-	defer front.Close()
+	t.Cleanup(target.Close)
+	front := front(t, map[string]*url.URL{"*": parseURL(t, target.URL)})
 	pr, pw := io.Pipe()
 	r, err := http.NewRequest(http.MethodPost, front.URL+"/stream", pr)
 	if err != nil {
@@ -126,8 +137,7 @@ func TestATargetThatDoesNotAnswerIsNamed(t *testing.T) {
 
 func TestATargetThatIsWickItselfIsALoopAndSaidSo(t *testing.T) {
 	forward := map[string]*url.URL{}
-	front := httptest.NewServer(NewServer(Options{Forward: forward}))
-	defer front.Close()
+	front := front(t, forward)
 	forward["sqs"] = parseURL(t, front.URL)
 	r, err := http.NewRequest(http.MethodGet, front.URL+"/q", nil)
 	if err != nil {
