@@ -75,6 +75,13 @@ func blockingChains(interfaces string) ([]blocker, error) {
 			blockers = append(blockers, b)
 		}
 	}
+	legacy, err := legacyBlocker(interfaces)
+	if err != nil {
+		return nil, err
+	}
+	if legacy != nil {
+		blockers = append(blockers, *legacy)
+	}
 	return blockers, nil
 }
 
