@@ -87,7 +87,9 @@ func (nothing) Record(time.Time, *wick.Source, wick.Event) {}
 
 type folder string
 
-func (f folder) Dir(context.Context, string) (string, error) { return string(f), nil }
+func (f folder) Acquire(context.Context, string) (string, func(), error) {
+	return string(f), func() {}, nil
+}
 
 // theatre is a fleet whose functions have no walls, and the gate they wait at.
 type theatre struct {

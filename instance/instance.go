@@ -33,8 +33,9 @@ const (
 
 // Code finds unpacked packages.
 type Code interface {
-	// Dir returns the host's folder with a package, unpacking it if need be.
-	Dir(ctx context.Context, sha256 string) (string, error)
+	// Acquire returns the host's folder with a package, unpacking it if need be; it
+	// stays as it is until release is called.
+	Acquire(ctx context.Context, sha256 string) (dir string, release func(), err error)
 }
 
 // Resolver answers DNS queries that arrive on an instance's sockets, in the
@@ -59,6 +60,9 @@ type Host struct {
 	Resolver       Resolver // nil where the sandbox has the host's network
 	Egress         bool
 }
+
+// errStopped ends the assigning of an instance that is being stopped.
+var errStopped = errors.New("the instance was stopped")
 
 // Plan is how a function's instances are booted; an instance booted by one plan can be
 // assigned to a function of any plan with the same Key.
@@ -110,6 +114,7 @@ type Instance struct {
 	booted      chan struct{}    // closed when that is there, or never will be
 	function    *wick.Function
 	codeDir     string // the host's folder with its code
+	releaseCode func() // lets go of that folder; nil before it is there
 	environ     map[string]string
 	assignment  []byte // the answer to that question
 	starting    chan *fault
@@ -193,9 +198,19 @@ func (i *Instance) AwaitBooted(ctx context.Context) {
 // the first event, as Lambda does. An error means the instance is of no use; the caller
 // stops it.
 func (i *Instance) Assign(ctx context.Context, p Plan, f *wick.Function) error {
-	dir, err := i.host.Code.Dir(ctx, f.Code.SHA256)
+	dir, release, err := i.host.Code.Acquire(ctx, f.Code.SHA256)
 	if err != nil {
 		return fmt.Errorf("unpacking the code of %s: %w", f.Name, err)
+	}
+	i.mu.Lock()
+	stopping := i.state == wick.InstanceStopping || i.state == wick.InstanceStopped
+	if !stopping {
+		i.releaseCode = release // Stop calls it
+	}
+	i.mu.Unlock()
+	if stopping {
+		release()
+		return fmt.Errorf("assigning %s: %w", f.Name, errStopped)
 	}
 	if err := i.box.Attach(sandbox.Mount{Source: dir, Target: "/var/task"}); err != nil {
 		return fmt.Errorf("attaching the code of %s: %w", f.Name, err)
@@ -406,8 +421,8 @@ func (i *Instance) Stop() error {
 		// reached here.
 		_ = i.moveLocked(wick.InstanceStopping)
 		i.generation++
-		c, starting := i.call, i.starting
-		i.call, i.starting = nil, nil
+		c, starting, releaseCode := i.call, i.starting, i.releaseCode
+		i.call, i.starting, i.releaseCode = nil, nil, nil
 		i.mu.Unlock()
 
 		i.iceMu.Lock() // a freeze under way ends first
@@ -415,6 +430,9 @@ func (i *Instance) Stop() error {
 		i.iceMu.Unlock()
 		i.conns.Close()
 		i.wg.Wait()
+		if releaseCode != nil {
+			releaseCode()
+		}
 		if starting != nil {
 			starting <- stoppedFault
 		}

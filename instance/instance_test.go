@@ -30,11 +30,11 @@ func TestMain(m *testing.M) { leak.Main(m) }
 // folders are packages by name; a function's code is looked up by it.
 type folders map[string]string
 
-func (f folders) Dir(_ context.Context, sha string) (string, error) {
+func (f folders) Acquire(_ context.Context, sha string) (string, func(), error) {
 	if dir, ok := f[sha]; ok {
-		return dir, nil
+		return dir, func() {}, nil
 	}
-	return "", fmt.Errorf("no package %s", sha)
+	return "", nil, fmt.Errorf("no package %s", sha)
 }
 
 // events keeps what instances state, as log text.
