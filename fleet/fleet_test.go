@@ -175,6 +175,12 @@ func (r result) process(t *testing.T) string {
 // settled waits until n instances are left, all idle.
 func (th *theatre) settled(t *testing.T, n int) []wick.InstanceStatus {
 	t.Helper()
+	return th.await(t, n, n)
+}
+
+// await waits until n instances are left, so many of them idle.
+func (th *theatre) await(t *testing.T, n, idleOnes int) []wick.InstanceStatus {
+	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		all := th.Instances()
 		idle := 0
@@ -183,11 +189,11 @@ func (th *theatre) settled(t *testing.T, n int) []wick.InstanceStatus {
 				idle++
 			}
 		}
-		if len(all) == n && idle == n {
+		if len(all) == n && idle == idleOnes {
 			return all
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d instances, %d idle; want %d: %+v", len(all), idle, n, all)
+			t.Fatalf("%d instances, %d idle; want %d, %d: %+v", len(all), idle, n, idleOnes, all)
 		}
 		<-time.After(5 * time.Millisecond)
 	}
@@ -201,6 +207,7 @@ func TestEventsAtTheSameTimeGetAnInstanceEachAndLaterOnesTheOneUsedLast(t *testi
 	<-th.gate.arrived // both are being worked on at the same time
 	th.gate.let("a")
 	pa := (<-first).process(t)
+	th.await(t, 2, 1)
 	th.gate.let("b")
 	pb := (<-second).process(t)
 	if pa == pb {
