@@ -35,11 +35,10 @@ type Options struct {
 	// Verify refuses requests that aren't signed rightly. Without it any credentials
 	// are taken, and none.
 	Verify bool
-	// Secrets looks up what a key signs with; only asked when Verify is set.
-	Secrets func(ctx context.Context, accessKeyID string) (secret string, ok bool)
-	// TokenOf returns the session token that temporary credentials (a function's own)
-	// must come with, "" for long-term keys. When nil, any token is taken.
-	TokenOf func(ctx context.Context, accessKeyID string) string
+	// Secret looks up what a key signs with; only asked when Verify is set. Its errors
+	// are sigv4.UnknownKey, also for a session token that isn't the key's ("" is that
+	// of long-term keys), or sigv4.ExpiredToken.
+	Secret func(ctx context.Context, accessKeyID, sessionToken string) (string, error)
 	// Now is the clock signatures are checked by; nil for the system's.
 	Now func() time.Time
 }
@@ -138,20 +137,14 @@ func (s *Server) verify(r *http.Request, call *Call, signature *sigv4.Signature,
 	case parseErr != nil:
 		return parseErr
 	}
-	var secret string
-	ok := false
-	if s.o.Secrets != nil {
-		secret, ok = s.o.Secrets(r.Context(), signature.AccessKeyID)
-	}
-	if !ok {
+	if s.o.Secret == nil {
 		return sigv4.UnknownKey()
 	}
-	cred := sigv4.Credentials{Secret: secret}
-	if s.o.TokenOf != nil {
-		cred.SessionToken = s.o.TokenOf(r.Context(), signature.AccessKeyID)
-	} else {
-		cred.SessionToken = signature.SessionToken
+	secret, err := s.o.Secret(r.Context(), signature.AccessKeyID, signature.SessionToken)
+	if err != nil {
+		return err
 	}
+	cred := sigv4.Credentials{Secret: secret, SessionToken: signature.SessionToken}
 	if err := signature.Verify(r, cred, s.o.Now(), verifyBodyLimit); err != nil {
 		return err
 	}

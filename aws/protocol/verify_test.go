@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go"
+
+	"github.com/wick-run/wick/aws/sigv4"
 )
 
 // verifying is a server that knows two keys: a user's and a function's, whose
@@ -20,12 +22,17 @@ func verifying(t *testing.T, now time.Time) *httptest.Server {
 	secrets := map[string]string{"AKIDUSER": "user secret", "ASIAFUNCTION": "function secret"}
 	ts := httptest.NewServer(NewServer(Options{
 		Services: []*Service{permissive()}, Verify: true, Now: func() time.Time { return now },
-		Secrets: func(_ context.Context, key string) (string, bool) { s, ok := secrets[key]; return s, ok },
-		TokenOf: func(_ context.Context, key string) string {
-			if key == "ASIAFUNCTION" {
-				return "token"
+		Secret: func(_ context.Context, key, token string) (string, error) {
+			secret, ok := secrets[key]
+			switch {
+			case !ok || (key == "ASIAFUNCTION") != (token != ""):
+				return "", sigv4.UnknownKey()
+			case token == "old token":
+				return "", sigv4.ExpiredToken()
+			case token != "" && token != "token":
+				return "", sigv4.UnknownKey()
 			}
-			return ""
+			return secret, nil
 		},
 	}))
 	t.Cleanup(ts.Close)
@@ -41,6 +48,7 @@ func TestWithVerifyOnlyRightSignaturesPass(t *testing.T) {
 		"right":           {provider: credentials.NewStaticCredentialsProvider("AKIDUSER", "user secret", "")},
 		"a function's":    {provider: credentials.NewStaticCredentialsProvider("ASIAFUNCTION", "function secret", "token")},
 		"another token":   {provider: credentials.NewStaticCredentialsProvider("ASIAFUNCTION", "function secret", "other"), code: "UnrecognizedClientException"},
+		"an old token":    {provider: credentials.NewStaticCredentialsProvider("ASIAFUNCTION", "function secret", "old token"), code: "ExpiredTokenException"},
 		"no token":        {provider: credentials.NewStaticCredentialsProvider("ASIAFUNCTION", "function secret", ""), code: "UnrecognizedClientException"},
 		"another secret":  {provider: credentials.NewStaticCredentialsProvider("AKIDUSER", "guess", ""), code: "InvalidSignatureException"},
 		"an unknown key":  {provider: credentials.NewStaticCredentialsProvider("111122223333", "x", ""), code: "UnrecognizedClientException"},

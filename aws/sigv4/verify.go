@@ -35,6 +35,11 @@ func UnknownKey() *Error {
 	return &Error{"UnrecognizedClientException", http.StatusForbidden, "The security token included in the request is invalid."}
 }
 
+// ExpiredToken returns the error for temporary credentials whose time is over.
+func ExpiredToken() *Error {
+	return &Error{"ExpiredTokenException", http.StatusForbidden, "The security token included in the request is expired"}
+}
+
 func invalid(format string, args ...any) error {
 	return &Error{"InvalidSignatureException", http.StatusForbidden, fmt.Sprintf(format, args...)}
 }

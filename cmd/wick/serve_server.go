@@ -21,6 +21,7 @@ import (
 	"github.com/wick-run/wick"
 	awslambda "github.com/wick-run/wick/aws/lambda"
 	"github.com/wick-run/wick/aws/protocol"
+	"github.com/wick-run/wick/aws/sigv4"
 	"github.com/wick-run/wick/code"
 	"github.com/wick-run/wick/control"
 	"github.com/wick-run/wick/credentials"
@@ -277,13 +278,13 @@ func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 	verify := s.c.AccessKeyID != ""
 	options := protocol.Options{
 		Services: []*protocol.Service{lambda.Service()}, Forward: s.c.Forward, Log: s.log,
-		Verify: verify, Secrets: s.secrets(keys),
+		Verify: verify, Secret: s.secret(keys),
 	}
 	insideOptions := options
 	options.Local = s.local(verify)
-	s.inside = s.newHTTPServer(lambda.Handler(protocol.NewServer(insideOptions)))
+	s.inside = s.newHTTPServer(lambda.Handler(s.newProtocolServer(insideOptions)))
 	s.opened(s.inside.Close)
-	s.http = s.newHTTPServer(lambda.Handler(protocol.NewServer(options)))
+	s.http = s.newHTTPServer(lambda.Handler(s.newProtocolServer(options)))
 	s.http.RegisterOnShutdown(s.logs.StopFollowing) // wick logs --follow would hold it up
 	done := make(chan struct{})
 	go func() {
@@ -298,6 +299,12 @@ func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 func wait(done <-chan struct{}) error {
 	<-done
 	return nil
+}
+
+func (s *server) newProtocolServer(o protocol.Options) *protocol.Server {
+	p := protocol.NewServer(o)
+	s.opened(func() error { p.Close(); return nil })
+	return p
 }
 
 func (s *server) newHTTPServer(h http.Handler) *http.Server {
@@ -327,13 +334,24 @@ func (s *server) retire(id wick.FunctionID, version string, f *wick.Function) {
 	s.fleet.Retire(id, version, current)
 }
 
-// secrets finds the secret of an access key: the operator's, or a function's own.
-func (s *server) secrets(keys *credentials.Issuer) func(context.Context, string) (string, bool) {
-	return func(_ context.Context, accessKeyID string) (string, bool) {
-		if s.c.AccessKeyID != "" && accessKeyID == s.c.AccessKeyID {
-			return s.c.SecretAccessKey, true
+// secret finds the secret of an access key: the operator's, or a function's own, whose
+// session token must be its own too.
+func (s *server) secret(keys *credentials.Issuer) func(context.Context, string, string) (string, error) {
+	return func(_ context.Context, accessKeyID, token string) (string, error) {
+		if accessKeyID == s.c.AccessKeyID && token == "" {
+			return s.c.SecretAccessKey, nil
 		}
-		return keys.Secret(accessKeyID)
+		secret, ok := keys.Secret(accessKeyID)
+		if !ok {
+			return "", sigv4.UnknownKey()
+		}
+		switch _, err := keys.Identify(accessKeyID, token); {
+		case errors.Is(err, credentials.ErrExpired):
+			return "", sigv4.ExpiredToken()
+		case err != nil:
+			return "", sigv4.UnknownKey()
+		}
+		return secret, nil
 	}
 }
 
