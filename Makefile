@@ -1,5 +1,5 @@
 # make demo and make test are for everyone; they install what they need through the
-# package registries, into .cache/, and are quick once that is there.
+# package registries, into .cache/ where they can, and are quick once that is there.
 
 GO        ?= go
 FUZZTIME  ?= 5s
@@ -36,7 +36,8 @@ fuzz: ## every fuzz target for FUZZTIME
 bench: ## every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
-generate: ## what is generated from the API models
+generate: ## the API's tables from AWS's model, and wick-init from its source
+	@scripts/install-tools generators
 	$(GO) generate ./...
 
 clean: ## what make made, .cache/ included
