@@ -20,7 +20,7 @@ demo: build ## functions in four languages, cold and warm, an error and a time-o
 
 test: ## every test, with the race detector, AWS's own clients included
 	@scripts/install-tools compiler clients
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 20m ./...
 
 lint: $(GOLANGCI) ## gofmt, go vet, golangci-lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
