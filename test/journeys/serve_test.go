@@ -2,6 +2,7 @@ package journeys
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -58,7 +59,7 @@ func TestAServerThatCannotStartSaysWhatToDo(t *testing.T) {
 		"others could reach it, without a key": {
 			[]string{"--addr", "0.0.0.0:0"}, 1, `WICK_ACCESS_KEY_ID and WICK_SECRET_ACCESS_KEY, or listen on 127\.0\.0\.1`,
 		},
-		"no such isolation": {[]string{"--isolation", "docker"}, 2, `--isolation is auto, linux or process, not "docker"`},
+		"no such isolation":   {[]string{"--isolation", "docker"}, 2, `--isolation is auto, linux or process, not "docker"`},
 		"no amount of memory": {[]string{"--memory", "lots"}, 2, `"lots" is no number of bytes, such as 4GiB`},
 		"no target":           {[]string{"--forward", "s3"}, 2, `"s3" is not SERVICE=URL`},
 	} {
@@ -146,5 +147,32 @@ func TestWithoutInjectedEndpointsTheEnvironmentIsAWSs(t *testing.T) {
 	out, err := s.client().Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("env")})
 	if err != nil || string(out.Payload) != "false" {
 		t.Errorf("answered %s, %v", out.Payload, err)
+	}
+}
+
+// With a key, only requests signed with it pass, whatever the address.
+func TestWithAKeyRequestsMustBeSigned(t *testing.T) {
+	s := start(t, "--access-key-id", "AKIDOPERATOR", "--secret-access-key", "a secret")
+	try := func(key, secret string) error {
+		c := lambda.New(lambda.Options{
+			BaseEndpoint: aws.String(s.URL), Region: "us-east-1", Retryer: aws.NopRetryer{},
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret}, nil
+			}),
+		})
+		_, err := c.ListFunctions(t.Context(), &lambda.ListFunctionsInput{})
+		return err
+	}
+	if err := try("AKIDOPERATOR", "a secret"); err != nil {
+		t.Errorf("the right key was refused: %v", err)
+	}
+	if err := try("AKIDOPERATOR", "a guess"); err == nil || !strings.Contains(err.Error(), "InvalidSignatureException") {
+		t.Errorf("a wrong secret: %v", err)
+	}
+	if err := try("AKIDOTHER", "a secret"); err == nil || !strings.Contains(err.Error(), "UnrecognizedClientException") {
+		t.Errorf("another key: %v", err)
+	}
+	if status, body := get(t, s.URL+"/2015-03-31/functions/"); status != 403 {
+		t.Errorf("an unsigned request was answered %d %s", status, body)
 	}
 }
