@@ -276,6 +276,11 @@ func nodeBehaviours() []behaviour {
 			body:    `"false false\\n"`,
 		},
 		{
+			name: "an answer that is too large", ok: true,
+			program: js(`exports.handler = async () => "x".repeat(7e6)`), body: ``,
+			log: `\[ERROR\] \[\d{13}\] LAMBDA_RUNTIME Failed to post handler success response\. Http response code: 413\.` + "\n",
+		},
+		{
 			name: "garbage doesn't outgrow a small instance", ok: true,
 			program: js(`exports.handler = async () => { for (let i = 0; i < 100; i++) new Array(1e6).fill(i + 0.5); return process.resourceUsage().maxRSS < 300 * 1024; }`), body: `true`,
 		},
@@ -360,6 +365,10 @@ func streamCases(runtime string) []streamCase {
 		{"a pipeline", stream(`await require("stream/promises").pipeline(require("stream").Readable.from(["x".repeat(100000), "y".repeat(100000)]), stream);`), strings.Repeat("x", 100000) + strings.Repeat("y", 100000), "application/octet-stream", "", "", ""},
 		{"an error before the first part", stream(`throw new TypeError("early");`), "", "application/octet-stream", "TypeError", `{"errorType":"TypeError","errorMessage":"early","trace":`, "ERROR\tInvoke Error \t{\"errorType\":\"TypeError\""},
 		{"an error in the middle", stream(`stream.write("part"); await null; throw new Error("mid");`), "part", "application/octet-stream", "Error", `{"errorType":"Error","errorMessage":"mid","trace":`, "Invoke Error"},
+		{"a pipeline that breaks", stream(`const { Readable } = require("stream"); await require("stream/promises").pipeline(Readable.from((async function* () { yield "part"; throw new RangeError("source"); })()), stream);`), "part", "application/octet-stream", "RangeError", `{"errorType":"RangeError","errorMessage":"source","trace":`, "Invoke Error"},
+		{"a stream that is destroyed", stream(`stream.destroy(new Error("gone"));`), "", "application/octet-stream", "Error", `{"errorType":"Error","errorMessage":"gone","trace":`, "Invoke Error"},
+		{"a write behind the end", stream(`stream.end("x"); stream.write("y");`), "x", "application/octet-stream", "Error", `{"errorType":"Error","errorMessage":"write after end"`, "Invoke Error"},
+		{"a content type that comes too late", stream(`stream.write("x"); stream.setContentType("a/b");`), "x", "application/octet-stream", "Runtime.InvalidStreamingOperation", `{"errorType":"Runtime.InvalidStreamingOperation"`, "Invoke Error"},
 		{"a result is ignored, and said so", stream(`stream.end("x"); return 5;`), "x", "application/octet-stream", "", "", "WARN\tStreaming handlers ignore return values."},
 	}
 }

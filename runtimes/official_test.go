@@ -18,15 +18,26 @@ import (
 // its rapid-client.node.
 const officialVariable = "WICK_OFFICIAL_CLIENTS"
 
+// crashes is a stream's failure that the invoker is told of as well, but the process
+// lives on here.
+const crashes = "AWS's client ends the process with an unhandled rejection"
+
 // differences are behaviours that are meant to differ from the official client run
 // outside Lambda, with the reason.
 var differences = map[string]string{
+	"node streams/a write behind the end":                               crashes,
+	"node streams/a stream that is destroyed":                           crashes,
+	"node streams/a pipeline that breaks":                               crashes,
+	"node24 streams/a write behind the end":                             crashes,
+	"node24 streams/a stream that is destroyed":                         crashes,
+	"node24 streams/a pipeline that breaks":                             crashes,
 	"python/the package comes before the standard library":              "sys.path is set by a file of AWS's image, not by the client",
 	"python/a child process has the environment and not the connection": "descriptor 3 is a socket of the client's there",
 	"python/an async handler's coroutine has no JSON form":              "Python's warning names a line of the client",
 	"python/python3.8 has no request ID in its error object":            "as recorded on AWS, by an older client than can be installed",
 	"python/deep recursion is the function's error":                     "AWS's client sends an X-Ray cause larger than the API here takes",
 	"node/an async handler that never settles":                          "null until a release newer than npm's",
+	"python/an answer that is too large ends the process":               "the client's own stack is printed",
 	"node/a rejection while the module loads":                           "AWS's client goes on polling and is ended by the platform",
 	"node24/a module that is missing":                                   "the require stack names the loader's files",
 }
@@ -178,6 +189,7 @@ var perRun = []struct {
 	{regexp.MustCompile(`(?:\\n    at [^\\"]*(?:file:///[^\\"]*\.mjs|node:internal)[^\\"]*)+`), `\nRUNTIME`},
 	{regexp.MustCompile(`^    at .*file:///.*\.mjs.*$`), "RUNTIME"},
 	{regexp.MustCompile(`- /[^ "\\]*/index\.mjs`), "- /var/runtime/index.mjs"},
+	{regexp.MustCompile(`^\[ERROR\] \[\d{13}\]`), "[ERROR] [TIME]"},
 	{regexp.MustCompile(`\(node:\d+\)`), "(node:PID)"},
 	{regexp.MustCompile(`(?:,?\{"path":"[^"]*","line":(?:null|\d+),"label":"[^"]*"\})+\]`), "FRAMES]"},
 	{regexp.MustCompile(`"paths":\s*\[[^\]]*\]`), "PATHS"},

@@ -258,6 +258,11 @@ func pythonBehaviours() []behaviour {
 			body:    `\{"errorMessage": "maximum recursion depth exceeded.*", "errorType": "RecursionError".*`,
 		},
 		{
+			name: "an answer that is too large ends the process", ok: true, exit: "exit status 1",
+			program: py("def handler(e, c):\n    return 'x' * 7000000\n"), body: ``,
+			log: `\[ERROR\] \[\d{13}\] LAMBDA_RUNTIME Failed to post handler success response\. Http response code: 413\. ` + "\n.*RuntimeError: Failed to post invocation response\n",
+		},
+		{
 			name: "a log record of many bytes stays one", ok: true,
 			program: py("import logging\ndef handler(e, c):\n    logging.error('x' * 300000 + '\\nend')\n"),
 			body:    `null`, log: "\\[ERROR\\]\t" + timestamp + "\t" + requestID + "\t" + strings.Repeat("x", 1000) + "x*\nend\n",

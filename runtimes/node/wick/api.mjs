@@ -10,6 +10,7 @@ import net from "node:net";
 import { AnswerParser } from "./parser.mjs";
 
 const PREFIX = "/2018-06-01/runtime/";
+const MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100; // source: Lambda quotas, invocation payload
 // The API takes heads of 64 KiB in all; a longer X-Ray cause is left out.
 const MAX_HEADER_BYTES = 48 * 1024;
 const ANSWER_WAIT_MS = 2000;
@@ -25,7 +26,7 @@ export function pause(ms) {
 
 // writeAll writes a buffer to a descriptor that may be non-blocking.
 export function writeAll(fd, buffer) {
-  for (let at = 0; at < buffer.length; ) {
+  for (let at = 0; at < buffer.length;) {
     try {
       at += fs.writeSync(fd, buffer, at);
     } catch (err) {
@@ -117,6 +118,9 @@ export class RuntimeApi {
   respond(id, text) {
     const body = Buffer.from(text);
     this.#keep("response", this.#head(`invocation/${encodeURIComponent(id)}/response`, body), body);
+    if (body.length > MAX_RESPONSE_BYTES) {
+      this.flushAndWait(); // the refusal is logged while the invocation still runs
+    }
   }
 
   // fail ends an invocation with an error object, in the same way.

@@ -136,8 +136,7 @@ class Runtime {
     };
     const fail = async (error) => {
       logError("Invoke Error", error);
-      stream.fail(error);
-      await stream.done;
+      await stream.fail(error);
       next();
     };
     this.whenLoopIsEmpty = () => this.scheduleIteration();
@@ -176,12 +175,14 @@ class Invocation {
   constructor(runtime, id) {
     this.#runtime = runtime;
     this.#id = id;
-    const once = (f) => (...args) => {
-      if (!this.#called) {
-        f(...args);
-        this.#called = true;
-      }
-    };
+    const once =
+      (f) =>
+      (...args) => {
+        if (!this.#called) {
+          f(...args);
+          this.#called = true;
+        }
+      };
     this.callback = once((error, result) => this.#callback(error, result));
     const invocation = this;
     this.context = {

@@ -91,10 +91,17 @@ export function xrayCause(error) {
   try {
     const [, ...lines] = (printable(error.stack) ?? "").split("\n");
     const stack = lines.map((text) => {
-      const frame = text.trim().replace(/[()]/g, "").replace(/^\S*\s?/, "");
+      const frame = text
+        .trim()
+        .replace(/[()]/g, "")
+        .replace(/^\S*\s?/, "");
       const space = frame.lastIndexOf(" ");
       const [path, line] = frame.slice(space + 1).split(":");
-      return { path, line: parseInt(line), label: frame.slice(0, Math.max(space, 0)) || "anonymous" };
+      return {
+        path,
+        line: parseInt(line),
+        label: frame.slice(0, Math.max(space, 0)) || "anonymous",
+      };
     });
     return JSON.stringify({
       working_directory: process.cwd(),
@@ -107,7 +114,9 @@ export function xrayCause(error) {
 }
 
 function looksLikeError(value) {
-  return ["name", "message", "stack"].every((key) => value?.[key] && typeof value[key] === "string");
+  return ["name", "message", "stack"].every(
+    (key) => value?.[key] && typeof value[key] === "string",
+  );
 }
 
 // A DEL may not stand in an HTTP header, which is where a type can end up.

@@ -117,7 +117,10 @@ function typeIsModule(folder) {
       try {
         return JSON.parse(fs.readFileSync(file, "utf8"))?.type === "module";
       } catch (err) {
-        console.warn(`${file} cannot be read, it will be ignored for ES module detection purposes.`, err);
+        console.warn(
+          `${file} cannot be read, it will be ignored for ES module detection purposes.`,
+          err,
+        );
         return false;
       }
     }

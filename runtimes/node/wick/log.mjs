@@ -79,7 +79,9 @@ function jsonText(now, level, modern, message, params) {
   if (params.length === 0) {
     record.message = message;
     try {
-      return JSON.stringify(record, (_key, value) => (value instanceof Error ? errorFields(value) : value));
+      return JSON.stringify(record, (_key, value) =>
+        value instanceof Error ? errorFields(value) : value,
+      );
     } catch {
       record.message = format(message); // circular, or a BigInt
       return JSON.stringify(record);

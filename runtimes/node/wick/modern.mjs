@@ -89,8 +89,7 @@ class StreamingInvokeProcessor {
     } catch (err) {
       await turn();
       logError("Invoke Error", err);
-      stream.fail(err);
-      await stream.done;
+      await stream.fail(err);
     }
     this.api.release();
   }

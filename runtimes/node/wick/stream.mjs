@@ -23,29 +23,29 @@ export class HttpResponseStream {
 // ResponseStream sends what is written as the chunks of one POST. Nothing is sent before
 // the first write, so that the content type can still be chosen.
 export class ResponseStream extends Writable {
+  // done settles when the API has taken the whole response, or the stream has failed.
+  done;
   #api;
   #id;
   #errors;
-  #socket = null; // null, too, when the response has failed
+  #socket = null; // null, too, when the response has ended
   #opened = false;
   #contentType = "application/octet-stream";
   #answered;
-  #whenAnswered;
+  #failed;
 
   constructor(api, id, errors, highWaterMark) {
     super({ highWaterMark: highWaterMark ?? HIGH_WATER_MARK });
     this.#api = api;
     this.#id = id;
     this.#errors = errors;
-    this.#whenAnswered = new Promise((resolve) => {
+    this.done = new Promise((resolve, reject) => {
       this.#answered = resolve;
+      this.#failed = reject;
     });
+    this.done.catch(() => {}); // whoever awaits it gets it; nobody may
+    this.on("error", (err) => this.#failed(err)); // not an uncaught exception
     api.hold(); // an open response keeps the process alive
-  }
-
-  // done resolves when the API has taken the whole response.
-  get done() {
-    return this.#whenAnswered;
   }
 
   setContentType(contentType) {
@@ -56,46 +56,51 @@ export class ResponseStream extends Writable {
   }
 
   write(chunk, encoding, callback) {
-    this.#open(true);
+    if (!this.#opened && !this.destroyed) {
+      this.#open();
+      this._onBeforeFirstWrite?.((part) => super.write(part));
+    }
     const plain = typeof chunk === "string" || chunk instanceof Uint8Array;
     return super.write(plain ? chunk : JSON.stringify(chunk), encoding, callback);
   }
 
   // end, unlike write, puts no prelude in front of its chunk: AWS's stream doesn't either.
   end(chunk, encoding, callback) {
-    this.#open(false);
+    if (!this.#opened && !this.destroyed) {
+      this.#open();
+    }
     return super.end(chunk, encoding, callback);
   }
 
-  // fail ends the response with an error: as trailers, for a part may be out already.
-  fail(error) {
+  // fail ends the response with an error, as trailers, for a part may be out already;
+  // it resolves when the API has taken it.
+  async fail(error) {
+    if (!this.#opened) {
+      this.#open();
+    }
+    if (this.#socket === null) {
+      return; // ended before it failed
+    }
     const object = describe(error);
     const body = Buffer.from(JSON.stringify(object)).toString("base64");
     const type = String(object.errorType).replace(/[^\x20-\x7e]/g, " ");
-    this.#open(false);
-    this.#socket?.write(
+    const taken = new Promise((resolve) => {
+      this.#answered = resolve;
+    });
+    this.#socket.write(
       `0\r\nLambda-Runtime-Function-Error-Type: ${type}\r\nLambda-Runtime-Function-Error-Body: ${body}\r\n\r\n`,
     );
     this.#socket = null; // whatever the function still writes goes nowhere
+    await taken;
   }
 
-  #open(withPrelude) {
-    if (this.#opened || this.destroyed) {
-      return;
-    }
+  #open() {
     this.#opened = true;
-    this.#socket = this.#api.openStream(this.#id, this.#contentType, this.#answered);
-    if (withPrelude) {
-      this._onBeforeFirstWrite?.((chunk) => super.write(chunk));
-    }
+    this.#socket = this.#api.openStream(this.#id, this.#contentType, () => this.#answered());
   }
 
   _write(chunk, _encoding, callback) {
-    if (this.#socket === null) {
-      callback();
-      return;
-    }
-    if (chunk.length === 0) {
+    if (this.#socket === null || chunk.length === 0) {
       callback(); // an empty chunk would end the response
       return;
     }
@@ -110,5 +115,13 @@ export class ResponseStream extends Writable {
       return;
     }
     this.#socket.write("0\r\n\r\n", callback);
+    this.#socket = null;
+  }
+
+  _destroy(error, callback) {
+    if (!this.writableFinished) {
+      this.#failed(error ?? new Error("The response stream was destroyed."));
+    }
+    callback(error);
   }
 }

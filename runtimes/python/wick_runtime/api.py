@@ -8,6 +8,7 @@ Source: Lambda runtime API, 2018-06-01.
 """
 
 import socket
+import time
 
 _PREFIX = "/2018-06-01/runtime/"
 _RECV_BYTES = 65536
@@ -149,8 +150,8 @@ class RuntimeAPI:
     def _check(status, what):
         if status != 202:
             print(
-                "[ERROR] LAMBDA_RUNTIME Failed to post handler success response. "
-                "Http response code: %d." % status
+                "[ERROR] [%d] LAMBDA_RUNTIME Failed to post handler success response. "
+                "Http response code: %d. " % (time.time() * 1000, status)
             )
             raise RuntimeError("Failed to post invocation %s" % what)
 

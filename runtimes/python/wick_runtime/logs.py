@@ -178,8 +178,7 @@ class _JSONFormatter(logging.Formatter):
             "errorType": error and (error[0].__name__ if error[0] else None),
             "errorMessage": error and str(error[1]),
             "requestId": getattr(record, "aws_request_id", None),
-            "location": error
-            and "%s:%s:%s" % (record.pathname, record.funcName, record.lineno),
+            "location": error and "%s:%s:%s" % (record.pathname, record.funcName, record.lineno),
         }
         if getattr(record, "tenant_id", None) is not None:
             entry["tenantId"] = record.tenant_id

@@ -89,9 +89,7 @@ class Encoder:
         elif isinstance(value, dict):
             yield from self._object(value, above)
         else:
-            raise TypeError(
-                "Object of type %s is not JSON serializable" % type(value).__name__
-            )
+            raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
 
     def _object(self, value, above):
         separator = "{"

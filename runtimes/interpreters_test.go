@@ -1,0 +1,67 @@
+package runtimes
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestEveryInterpreterRunsTheBootstrap runs a plain function, a failing one and one that
+// doesn't load on each version this machine has, in both ways.
+func TestEveryInterpreterRunsTheBootstrap(t *testing.T) {
+	handlers := map[Language]map[string]string{
+		Python: {"app.py": "import logging\ndef good(e, c):\n    logging.warning('hi')\n    return e\ndef bad(e, c):\n    raise ValueError('no')\n", "broken.py": "import nosuch\n"},
+		Node:   {"app.js": "exports.good = async (e) => { console.log('hi'); return e; }; exports.bad = async () => { throw new RangeError('no'); };", "broken.js": "require('nosuch')"},
+	}
+	seen := map[string]bool{}
+	for _, in := range set(t).List() {
+		v, _ := parseVersion(in.Version) // List has only such
+		runtime := fmt.Sprintf("nodejs%d.x", v[0])
+		if in.Language == Python {
+			runtime = fmt.Sprintf("python%d.%d", v[0], v[1])
+		}
+		m, err := set(t).Match(runtime, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Interpreter = in; seen[in.Bin] {
+			continue
+		}
+		seen[in.Bin] = true
+		for way, start := range map[string]func(testing.TB, program) *process{
+			"stem": func(t testing.TB, prog program) *process {
+				p, c := startStem(t, m)
+				p.assign(c, m, prog)
+				return p
+			},
+			"ordinary": func(t testing.TB, prog program) *process { return startOrdinary(t, m, prog) },
+		} {
+			t.Run(string(in.Language)+in.Version+"/"+way, func(t *testing.T) {
+				t.Parallel()
+				prog := program{runtime: runtime, handler: "app.good", files: handlers[in.Language]}
+				p := start(t, prog)
+				for range 3 {
+					if o := p.invoke(event{payload: `{"a":[1]}`}); !o.ok || strings.ReplaceAll(o.body(), " ", "") != `{"a":[1]}` {
+						t.Fatalf("answered %+v %s", o, o.body())
+					}
+				}
+				if got := texts(p.finish()); strings.Count(got, "hi") != 3 {
+					t.Errorf("log %q", got)
+				}
+				prog.handler = "app.bad"
+				if o := start(t, prog).invoke(event{}); o.ok || !strings.Contains(o.failure.Type, "Error") || !strings.Contains(o.body(), `"no"`) {
+					t.Errorf("failed with %+v %s", o, o.body())
+				}
+				prog.handler = "broken.good"
+				p = start(t, prog)
+				if o := p.outcome(); !o.init || o.failure.Type != "Runtime.ImportModuleError" {
+					t.Errorf("not loaded with %+v %s", o, o.body())
+				}
+				p.exit()
+			})
+		}
+	}
+	if len(seen) == 0 {
+		t.Skip("neither Node.js nor Python is on this machine")
+	}
+}
