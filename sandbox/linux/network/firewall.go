@@ -209,52 +209,50 @@ func (f firewall) addOpened(interfaces []string) error {
 	return nil
 }
 
-// installed is what the tables of the pools on this machine say.
+// installed is what the table of a pool on this machine says.
 type installed struct {
-	found     bool           // there is a table of this name
-	addresses []netip.Prefix // ranges: this table's, or the others'
-	opened    map[string]bool
+	id        string
+	addresses []netip.Prefix // its range
+	opened    []string       // interfaces whose forwarding it, or another one before, has switched on
 }
 
-// readTables returns what the table called own says, and all other pools' together.
-func readTables(own string) (mine, others installed, err error) {
-	mine.opened, others.opened = map[string]bool{}, map[string]bool{}
+// readTables returns what the tables of all pools on this machine say.
+func readTables() ([]installed, error) {
 	c, err := nftables.New()
 	if err != nil {
-		return mine, others, fmt.Errorf("open nftables: %w", err)
+		return nil, fmt.Errorf("open nftables: %w", err)
 	}
 	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
 	if err != nil {
-		return mine, others, fmt.Errorf("list nftables tables: %w", err)
+		return nil, fmt.Errorf("list nftables tables: %w", err)
 	}
+	var all []installed
 	for _, t := range tables {
-		if !strings.HasPrefix(t.Name, tablePrefix) {
+		id, ok := strings.CutPrefix(t.Name, tablePrefix)
+		if !ok || !idPattern.MatchString(id) {
 			continue
 		}
-		into := &others
-		if t.Name == own {
-			into = &mine
-		}
-		into.found = true
+		one := installed{id: id}
 		for _, name := range []string{setRange, setOpened} {
 			elements, err := c.GetSetElements(&nftables.Set{Table: t, Name: name, KeyType: nftables.TypeIPAddr})
 			if errors.Is(err, unix.ENOENT) {
 				continue // its pool is closing, or it is another's table of such a name
 			}
 			if err != nil {
-				return mine, others, fmt.Errorf("read set %s of nftables table %s: %w", name, t.Name, err)
+				return nil, fmt.Errorf("read set %s of nftables table %s: %w", name, t.Name, err)
 			}
 			for _, e := range elements {
 				switch {
 				case name == setOpened:
-					into.opened[unix.ByteSliceToString(e.Key)] = true
+					one.opened = append(one.opened, unix.ByteSliceToString(e.Key))
 				case len(e.Key) == 4 && !e.IntervalEnd:
-					into.addresses = append(into.addresses, netip.PrefixFrom(netip.AddrFrom4([4]byte(e.Key)), rangeBits))
+					one.addresses = append(one.addresses, netip.PrefixFrom(netip.AddrFrom4([4]byte(e.Key)), rangeBits))
 				}
 			}
 		}
+		all = append(all, one)
 	}
-	return mine, others, nil
+	return all, nil
 }
 
 // removeTable deletes a pool's table; none is no error.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +29,7 @@ func needsForwarding(iface string) (bool, error) {
 // findUplinks names the interfaces that routes lead to, and those among them that
 // don't forward. Replies to slots come in through them, and the kernel forwards a
 // packet only if the interface it came in by forwards.
-func findUplinks(h *netlink.Handle, n names, routes []netlink.Route) (all, closed []string, err error) {
+func findUplinks(h *netlink.Handle, routes []netlink.Route) (all, closed []string, err error) {
 	seen := map[int]bool{1: true} // loopback leads nowhere
 	for _, r := range routes {
 		indexes := []int{r.LinkIndex}
@@ -48,9 +49,6 @@ func findUplinks(h *netlink.Handle, n names, routes []netlink.Route) (all, close
 				return nil, nil, fmt.Errorf("look up uplink: %w", err)
 			}
 			name := l.Attrs().Name
-			if l.Attrs().Group == n.group {
-				continue
-			}
 			needs, err := needsForwarding(name)
 			if errors.Is(err, os.ErrNotExist) {
 				continue
@@ -83,11 +81,15 @@ func (o *outside) open(interfaces []string) error {
 func (o *outside) reopen(h *netlink.Handle) error {
 	unlock := lockHost()
 	defer unlock()
-	routes, err := h.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+	tables, err := readTables()
 	if err != nil {
-		return fmt.Errorf("list the host's routes: %w", err)
+		return err
 	}
-	_, closed, err := findUplinks(h, o.names, routes)
+	routes, err := listRoutes(h, ranges(tables))
+	if err != nil {
+		return err
+	}
+	_, closed, err := findUplinks(h, routes)
 	if err != nil || len(closed) == 0 {
 		return err
 	}
@@ -100,13 +102,13 @@ func (o *outside) reopen(h *netlink.Handle) error {
 // restoreForwarding switches forwarding off for interfaces that no other pool needs it
 // on. If somebody has switched it on for the whole host meanwhile, as Docker does when
 // it starts, it stays on.
-func restoreForwarding(opened, others map[string]bool) error {
+func restoreForwarding(opened map[string]bool, others []installed) error {
 	if needs, err := needsForwarding("all"); err != nil || !needs {
 		return err
 	}
 	var errs []error
 	for name := range opened {
-		if others[name] {
+		if slices.ContainsFunc(others, func(t installed) bool { return slices.Contains(t.opened, name) }) {
 			continue
 		}
 		if err := setInterfaceSysctl("ipv4", name, "forwarding", "0"); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -58,9 +58,45 @@ func helper(what string) {
 }
 
 func TestOpenRemovesWhatAKilledProcessLeft(t *testing.T) {
-	needWorld(t)
-	leak.Check(t)
-	n := namesOf("killed")
+	for _, o := range []Options{
+		{ID: "killed"}, {ID: "killed", Egress: true}, {ID: "another"}, {ID: "another", Egress: true},
+	} {
+		t.Run(fmt.Sprintf("%s %v", o.ID, o.Egress), func(t *testing.T) {
+			needWorld(t)
+			leak.Check(t)
+			n := namesOf("killed")
+			slot := leaveByKill(t, n)
+			defer slot.Close()
+			p, err := Open(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if gaps := p.Gaps(); len(gaps) > 0 {
+				t.Errorf("gaps: %q", gaps)
+			}
+			if o.ID != "killed" || !o.Egress {
+				nothingLeft(t, n)
+			} else if links := linksOf(t, n); len(links) > 1 { // the new pool's first
+				t.Errorf("links stay: %v", links)
+			}
+			if got, want := forwarding(t, "uplink0"), map[bool]string{true: "1", false: "0"}[o.Egress]; got != want {
+				t.Errorf("forwarding of the uplink is %s, want %s", got, want)
+			}
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+			nothingLeft(t, n)
+			if got := forwarding(t, "uplink0"); got != "0" {
+				t.Errorf("forwarding of the uplink stays %s", got)
+			}
+		})
+	}
+}
+
+// leaveByKill lets a process open a pool and be killed, and returns the namespace of
+// one of its slots, kept as a process of its sandbox would that outlives it.
+func leaveByKill(t *testing.T, n names) *os.File {
+	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), envHelper+"=hold")
 	cmd.Stderr = os.Stderr
@@ -73,7 +109,6 @@ func TestOpenRemovesWhatAKilledProcessLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A process of a sandbox may outlive its killed Wick and keep a slot alive.
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -81,20 +116,13 @@ func TestOpenRemovesWhatAKilledProcessLeft(t *testing.T) {
 	if err != nil || line != "holding\n" {
 		t.Fatalf("helper: %q, %v", line, err)
 	}
-	links, err := netlink.LinkList()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var slot *os.File
-	for _, l := range links {
-		if strings.HasPrefix(l.Attrs().Name, n.interfaces) && slot == nil {
-			slot = namespaceOfFile(t, cmd.Process.Pid)
-		}
-	}
+	slot := namespaceOfFile(t, cmd.Process.Pid)
 	if slot == nil {
-		t.Fatal("the helper made no links")
+		t.Fatal("the helper made no namespace")
 	}
-	defer slot.Close()
+	if _, err := Open(Options{ID: "killed"}); err == nil {
+		t.Error("a second pool of the ID opens while the first is there")
+	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -104,23 +132,7 @@ func TestOpenRemovesWhatAKilledProcessLeft(t *testing.T) {
 	if len(linksOf(t, n)) == 0 || !hasTable(t, n) || forwarding(t, "uplink0") != "1" {
 		t.Fatal("the killed process left nothing: the test would prove nothing")
 	}
-
-	t.Run("without egress", func(t *testing.T) {
-		p, err := Open(Options{ID: "killed"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if gaps := p.Gaps(); len(gaps) > 0 {
-			t.Errorf("gaps: %q", gaps)
-		}
-		nothingLeft(t, n)
-		if got := forwarding(t, "uplink0"); got != "0" {
-			t.Errorf("forwarding of the uplink is %s", got)
-		}
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	return slot
 }
 
 // namespaceOfFile opens a network namespace that a process holds a descriptor of.
@@ -208,18 +220,25 @@ func TestForwardingIsSwitchedOnWhileAPoolNeedsIt(t *testing.T) {
 		}
 	}
 	check("before", "0")
+	port := echo(t, world.internet, "tcp", farAddress+":0")
+	works := func(when string, s *Slot) {
+		t.Helper()
+		if _, err := askEcho(s.Namespace(), "tcp", fmt.Sprintf("%s:%d", farAddress, port)); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
 	p := open(t, Options{ID: "fwd", Egress: true})
 	check("with one pool", "1")
+	first := take(t, p, true)
 	q := open(t, Options{ID: "fwd2", Egress: true})
 	s := take(t, q, true)
+	works("the first pool with a second one", first)
+	works("the second pool with a first one", s)
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
 	check("with the other pool", "1")
-	port := echo(t, world.internet, "tcp", farAddress+":0")
-	if _, err := askEcho(s.Namespace(), "tcp", fmt.Sprintf("%s:%d", farAddress, port)); err != nil {
-		t.Errorf("closing one pool broke the other's egress: %v", err)
-	}
+	works("the second pool after the first was closed", s)
 	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}

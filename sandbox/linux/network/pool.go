@@ -28,7 +28,7 @@ const makersAtOnce = 4
 // Options say how a pool works.
 type Options struct {
 	// ID names what the pool makes on the host: nftables table, interfaces, range of
-	// addresses. Pools of different IDs don't touch each other's; of one ID, one may be
+	// addresses. Pools of different IDs don't touch each other's; of one ID, one can be
 	// open at a time. [a-z0-9]{1,12}
 	ID string
 	// Ahead is how many clean slots are kept ready, of each kind (with egress and
@@ -56,6 +56,7 @@ type Pool struct {
 	names      names
 	privileged bool
 	home       *os.File        // the host's network namespace
+	alive      int             // see showAlive
 	route      *netlink.Handle // rtnetlink on the host
 
 	makers   chan struct{}        // a token for each slot being made for a Take
@@ -84,7 +85,8 @@ type Pool struct {
 }
 
 // Open makes a pool. It returns at once: what a predecessor with the same ID left
-// behind is removed, and slots are made, in the background.
+// behind, or another pool whose process was killed, is removed, and slots are made, in
+// the background. It fails when a pool of the same ID is open.
 func Open(o Options) (*Pool, error) {
 	if !idPattern.MatchString(o.ID) {
 		return nil, fmt.Errorf("network pool: ID %q is not 1 to 12 of a-z and 0-9", o.ID)
@@ -128,6 +130,11 @@ func (p *Pool) openHost() (err error) {
 	if p.route, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		p.home.Close()
 		return fmt.Errorf("open rtnetlink: %w", err)
+	}
+	if p.alive, err = showAlive(p.options.ID); err != nil {
+		p.route.Close()
+		p.home.Close()
+		return err
 	}
 	return nil
 }
@@ -282,6 +289,9 @@ func (p *Pool) tearDown() error {
 	}
 	p.route.Close()
 	errs = append(errs, p.home.Close())
+	if p.alive >= 0 {
+		errs = append(errs, unix.Close(p.alive))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close network pool: %w", err)
 	}
