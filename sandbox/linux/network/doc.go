@@ -34,10 +34,15 @@
 //
 // # What it changes on the host
 //
-// Besides its table and its interfaces (wk…), which Close removes and the next Open
-// with the same ID removes for a process that was killed: IPv4 forwarding. When the
+// Besides its table and its interfaces (wk…), which Close removes, and the next Open of
+// any pool for a process that was killed: IPv4 forwarding. When the
 // interfaces that lead outside don't forward yet, it is switched on for them, said
 // once in the log, and switched off again by Close unless somebody else needs it
 // by then. Meanwhile a rule keeps the host from forwarding between those interfaces, so it
 // doesn't become a router for anyone but the slots.
+//
+// # Names
+//
+// A slot has no resolver of its own. Resolver answers queries at an address of its
+// loopback by asking the host's resolvers from the host's side.
 package network
