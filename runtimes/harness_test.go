@@ -39,7 +39,23 @@ func TestMain(m *testing.M) {
 	if s, err := discovered(); err == nil {
 		_ = os.RemoveAll(s.dir) // a temporary folder
 	}
+	if left := children(); left != "" && code == 0 {
+		fmt.Fprintln(os.Stderr, "processes are left behind:", left)
+		code = 1
+	}
 	os.Exit(code)
+}
+
+// children are the processes this one has, "" where the system doesn't tell.
+func children() string {
+	var all []string
+	tasks, _ := filepath.Glob("/proc/self/task/*/children") // the pattern is well-formed
+	for _, task := range tasks {
+		if data, err := os.ReadFile(task); err == nil {
+			all = append(all, strings.Fields(string(data))...)
+		}
+	}
+	return strings.Join(all, " ")
 }
 
 func set(t testing.TB) *Set {
