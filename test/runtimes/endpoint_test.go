@@ -64,15 +64,13 @@ def handler(event, context):
         "x-amz-security-token": os.environ["AWS_SESSION_TOKEN"], "x-amz-target": "AmazonSQS.ListQueues",
     }
     names = ";".join(sorted(headers))
-    request = "
-".join(
+    request = "\n".join(
         ["POST", "/", ""] + [n + ":" + headers[n] for n in sorted(headers)] + ["", names, hashlib.sha256(b"{}").hexdigest()])
     scope = "/".join([now[:8], region, "sqs", "aws4_request"])
     key = ("AWS4" + os.environ["AWS_SECRET_ACCESS_KEY"]).encode()
     for part in scope.split("/"):
         key = sign(key, part)
-    text = "
-".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(request.encode()).hexdigest()])
+    text = "\n".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(request.encode()).hexdigest()])
     headers["authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s" % (
         os.environ["AWS_ACCESS_KEY_ID"], scope, names, sign(key, text).hex())
     with urllib.request.urlopen(urllib.request.Request(endpoint, b"{}", headers)) as answer:
