@@ -154,11 +154,13 @@ func (g *Group) Thaw() error {
 
 // stop freezes and waits until all stand. The caller holds mu.
 func (g *Group) stop(patience time.Duration) error {
-	if err := g.member.freeze(true); err != nil {
-		return err
-	}
 	deadline := time.Now().Add(patience)
 	for pause := 20 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
+		// Version 1 misses a process that is about to wait for its vfork's child when that
+		// child is frozen at birth; being told again it looks again.
+		if err := g.member.freeze(true); err != nil {
+			return err
+		}
 		ok, err := g.member.stands()
 		if err != nil {
 			return err
