@@ -18,11 +18,11 @@ import (
 // census is how many of each kind of thing a server has at a moment.
 type census map[string]int
 
-// What a census counts. What is exact must be the same before and after; threads need
-// not be, as Go keeps those it once needed.
+// What a census counts. What is exact must be the same before and after; threads and
+// connections to the database need not be: they are pooled, and kept once needed.
 const (
 	goroutines = "goroutines"
-	files      = "open files of the server"
+	files      = "open files, not of the database"
 	processes  = "processes below the server"
 	mounts     = "mounts in the server's namespace"
 	cgroups    = "control groups, all hierarchies"
@@ -31,13 +31,28 @@ const (
 	loops      = "loop devices"
 	disk       = "files in the data directory"
 	threads    = "threads of the server"
+	database   = "open files of the database"
 )
 
 var exact = []string{goroutines, files, processes, mounts, cgroups, netns, devices, loops, disk}
 
-// differs names what of the exact things two censuses don't have the same number of.
+// differs names what of the exact things two censuses don't have the same number of, and
+// which files they are.
 func (c census) differs(other census) []string {
-	return slices.DeleteFunc(slices.Clone(exact), func(what string) bool { return c[what] == other[what] })
+	var different []string
+	for _, what := range exact {
+		if c[what] != other[what] {
+			different = append(different, what)
+		}
+	}
+	if slices.Contains(different, files) {
+		for what := range other {
+			if strings.HasPrefix(what, "of these: ") && c[what] != other[what] {
+				different = append(different, what)
+			}
+		}
+	}
+	return different
 }
 
 // count counts what the server has, by asking it for its goroutines and the kernel for
@@ -58,12 +73,20 @@ func outside(t *testing.T, dataDir string, pid int) census {
 	proc := fmt.Sprintf("/proc/%d/", pid)
 	below := descendants(t, pid)
 	c := census{
-		files: entries(proc + "fd"), threads: entries(proc + "task"), processes: len(below),
+		threads: entries(proc + "task"), processes: len(below),
 		mounts: lines(proc + "mountinfo"),
 		netns:  namespaces(append(below, pid), proc+"fd"),
 		loops:  loopsOf(dataDir),
 	}
 	id := driverID(dataDir)
+	for file, n := range openFiles(proc + "fd") {
+		if strings.Contains(file, "/wick.db") {
+			c[database] += n
+			continue
+		}
+		c[files] += n
+		c["of these: "+file] = n
+	}
 	for _, root := range []string{"/sys/fs/cgroup/*/wick-" + id, "/sys/fs/cgroup/wick-" + id, "/sys/fs/cgroup/*/*/wick-" + id} {
 		found, _ := filepath.Glob(root) // the pattern is well-formed
 		for _, dir := range found {
@@ -97,6 +120,19 @@ func walk(dir string, counts func(fs.DirEntry) bool) int {
 func entries(dir string) int {
 	all, _ := os.ReadDir(dir)
 	return len(all)
+}
+
+// openFiles is how many open files there are of each name, without the kernel's numbers.
+func openFiles(fds string) map[string]int {
+	n := map[string]int{}
+	all, _ := os.ReadDir(fds) // gone with its process
+	for _, e := range all {
+		if file, err := os.Readlink(filepath.Join(fds, e.Name())); err == nil {
+			kind, _, _ := strings.Cut(file, ":[")
+			n[kind]++
+		}
+	}
+	return n
 }
 
 func lines(path string) int {

@@ -130,7 +130,7 @@ func TestNothingIsLeftOfManyInstances(t *testing.T) {
 		}
 	}
 	// Long enough for the other ways to come first; what is booted ahead stays as long.
-	idleTimeout := 3*time.Second + time.Duration(total)*10*time.Millisecond
+	idleTimeout := 2*time.Second + time.Duration(total)*10*time.Millisecond
 	running, err := wickserver.Start(binary, filepath.Join(t.TempDir(), "data"),
 		"--idle-timeout", idleTimeout.String(), "--queue-wait", "10m", "--memory", "20GiB")
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *server) round(t *testing.T, r *report, name string, size, end int) {
 // or, without one, hasn't changed for longer than the pools take to shrink.
 func (s *server) settled(t *testing.T, want census) census {
 	t.Helper()
-	const quiet = 3 * time.Second
+	const quiet = 2 * time.Second
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	await(t, "nothing is booted ahead any more", func() bool {
 		var live client.Instances

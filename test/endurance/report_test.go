@@ -46,7 +46,7 @@ func (r *report) print(t *testing.T) {
 		fmt.Fprintf(&b, "%9s", moment)
 	}
 	fmt.Fprintf(&b, "%9s\n", "most")
-	for _, what := range append(slices.Clone(exact), threads) {
+	for _, what := range append(slices.Clone(exact), threads, database) {
 		fmt.Fprintf(&b, "%-34s", what)
 		for _, c := range append(slices.Clone(r.censuses), r.most) {
 			fmt.Fprintf(&b, "%9d", c[what])
