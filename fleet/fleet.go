@@ -48,15 +48,16 @@ type Fleet struct {
 	wg     sync.WaitGroup // starts, stops, the housekeeper, the stocker
 	short  chan struct{}  // wakes the stocker
 
-	mu       sync.Mutex // guards all below
-	pools    map[key]*pool
-	used     int64 // bytes of all members, stopping ones included
-	leaving  int64 // bytes of those being stopped
-	starting int
-	hungry   []*pool           // pools with waiters for whom nothing could be started yet, in order
-	stocks   map[string]*stock // instances booted ahead, by instance.Plan.Key
-	closing  bool
-	changed  chan struct{} // closed and replaced when a member has ended
+	mu        sync.Mutex // guards all below
+	pools     map[key]*pool
+	used      int64 // bytes of all members, stopping ones included
+	leaving   int64 // bytes of those being stopped
+	starting  int
+	lastStart time.Time
+	hungry    []*pool           // pools with waiters for whom nothing could be started yet, in order
+	stocks    map[string]*stock // instances booted ahead, by instance.Plan.Key
+	closing   bool
+	changed   chan struct{} // closed and replaced when a member has ended
 }
 
 // key is what instances have in common that can serve the same events.
@@ -281,6 +282,7 @@ func (f *Fleet) feed(p *pool) {
 		m := &member{pool: p, bytes: p.typical, expires: f.expiry(time.Now())}
 		p.starting++
 		f.starting++
+		f.lastStart = time.Now()
 		f.used += m.bytes
 		f.wg.Add(1)
 		go f.start(m)

@@ -37,9 +37,10 @@ const (
 	stemShare = 0.1
 	// stemPause is how long a kind whose boot failed is left alone.
 	stemPause = 10 * time.Second
-	// stemPatience is how long refilling waits for starts under way, which have
-	// somebody waiting, before it takes CPU from them.
+	// stemPatience is how long refilling waits for starts that have somebody waiting,
+	// and stemQuiet for how long there must be none, before it takes CPU from them.
 	stemPatience = 300 * time.Millisecond
+	stemQuiet    = 30 * time.Millisecond
 )
 
 // Anticipate has an instance for a function like fn booted ahead: one was created, or
@@ -145,18 +146,18 @@ func (f *Fleet) keepStocks() {
 	}
 }
 
-// letStartsPass waits for starts that events wait for, within bounds; false when the
-// fleet is closing.
+// letStartsPass waits until no start that an event waits for is under way or was a
+// moment ago, within bounds; false when the fleet is closing.
 func (f *Fleet) letStartsPass() bool {
 	patience := time.NewTimer(stemPatience)
 	defer patience.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		f.mu.Lock()
-		starting := f.starting
+		quiet := f.starting == 0 && time.Since(f.lastStart) > stemQuiet
 		f.mu.Unlock()
-		if starting == 0 {
+		if quiet {
 			return f.ctx.Err() == nil
 		}
 		select {
