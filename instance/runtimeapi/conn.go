@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	maxHeadBytes = 64 << 10
+	// maxHeadBytes lets X-Ray causes through, which clients send in a header of up to 1 MiB.
+	maxHeadBytes = 1<<20 + 128<<10
 	// inlineBytes is the largest event that is copied behind its headers, to leave in
 	// one write; a longer one is written from where it is.
 	inlineBytes = 64 << 10
