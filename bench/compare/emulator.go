@@ -21,20 +21,23 @@ func (s *stage) openEmulator(ctx context.Context, o options, l *language, source
 	if err != nil {
 		return err
 	}
-	whole := &contestant{language: l.name, name: "emulator, with its own start"}
-	whole.cold = func(ctx context.Context) (time.Duration, error) {
-		began := time.Now()
-		_, err := startedEmulator(ctx, dir, l, sources, true)
-		return time.Since(began), err
+	cold := func(whole bool) func(context.Context) (time.Duration, error) {
+		return func(ctx context.Context) (time.Duration, error) {
+			all, answer, err := coldEmulator(ctx, dir, l, sources)
+			if whole {
+				return all, err
+			}
+			return answer, err
+		}
 	}
 	warm, err := startEmulator(ctx, dir, l, sources)
 	if err != nil {
 		return err
 	}
 	s.closers = append(s.closers, func() error { return end(warm.cmd) })
-	first := &contestant{language: l.name, name: "emulator, already running", url: warm.url}
-	first.cold = func(ctx context.Context) (time.Duration, error) { return startedEmulator(ctx, dir, l, sources, false) }
-	s.contestants = append(s.contestants, first, whole)
+	s.contestants = append(s.contestants,
+		&contestant{language: l.name, name: "emulator, already running", url: warm.url, cold: cold(false)},
+		&contestant{language: l.name, name: "emulator, with its own start", cold: cold(true)})
 	return nil
 }
 
@@ -44,22 +47,19 @@ type emulator struct {
 	url string
 }
 
-// startedEmulator starts an emulator, has a first answer, and ends it. It returns what
-// the answer took. With whole it returns as soon as the answer is there; the emulator
-// ends afterwards.
-func startedEmulator(ctx context.Context, dir string, l *language, sources string, whole bool) (time.Duration, error) {
+// coldEmulator starts an emulator, has a first answer, and ends it. It returns how long
+// the answer took, from the start of the emulator and from the event.
+func coldEmulator(ctx context.Context, dir string, l *language, sources string) (all, answer time.Duration, err error) {
+	began := time.Now()
 	e, err := startEmulator(ctx, dir, l, sources)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	client := newClient()
 	defer client.CloseIdleConnections()
-	took, err := post(ctx, client, e.url)
-	if whole {
-		go func() { _ = end(e.cmd) }()
-		return took, err
-	}
-	return took, errors.Join(err, end(e.cmd))
+	answer, err = post(ctx, client, e.url)
+	all = time.Since(began)
+	return all, answer, errors.Join(err, end(e.cmd))
 }
 
 // startEmulator returns when the emulator listens.
