@@ -31,6 +31,10 @@ func AppendText(dst []byte, at time.Time, src *Source, e Event) []byte {
 		dst = appendEnd(dst, &e)
 		return appendReport(dst, &e)
 	case InitStart:
+		// An init that is repeated with an event isn't announced, only reported.
+		if e.Phase == PhaseInvoke {
+			return dst
+		}
 		dst = append(dst, "INIT_START Runtime Version: "...)
 		dst = append(dst, e.RuntimeVersion...)
 		if e.RuntimeVersionARN != "" {
@@ -69,7 +73,7 @@ func AppendText(dst []byte, at time.Time, src *Source, e Event) []byte {
 // can be two records (END and REPORT), and one record two lines (REPORT and XRAY).
 func AppendLog(dst []byte, ends []int, at time.Time, src *Source, e Event) ([]byte, []int) {
 	if src.Function != nil && src.Function.Logging.Format == "JSON" {
-		if !keeps(&src.Function.Logging, e) {
+		if start, ok := e.(InitStart); ok && start.Phase == PhaseInvoke || !keeps(&src.Function.Logging, e) {
 			return dst, ends
 		}
 		if e, ok := e.(InitDone); ok {

@@ -70,6 +70,7 @@ func TestTextLinesAreThoseOfAWS(t *testing.T) {
 				"XRAY TraceId: 1-6ac7c67a-1c0aa43118a5d54708c0da61\tSegmentId: 2d54219895e821dd\tSampled: true\t\n"},
 		{"init start", InitStart{Phase: PhaseInit, RuntimeVersion: "python:3.13.v61", RuntimeVersionARN: "arn:aws:lambda:us-east-1::runtime:ab"},
 			"INIT_START Runtime Version: python:3.13.v61\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:ab\n"},
+		{"the start of an init that is repeated is silent", InitStart{Phase: PhaseInvoke, RuntimeVersion: "python:3.13.v61"}, ""},
 		{"a successful init is silent", InitDone{Phase: PhaseInit, Status: StatusSuccess, Duration: time.Second}, ""},
 		{"an init that timed out", InitDone{Phase: PhaseInit, Status: StatusTimeout, Duration: 9999410 * time.Microsecond},
 			"INIT_REPORT Init Duration: 9999.41 ms\tPhase: init\tStatus: timeout\n"},

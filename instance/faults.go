@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +25,22 @@ const (
 	maxResponseReported  = 6291556
 	faultTimestampFormat = "2006-01-02T15:04:05.000Z"
 )
+
+var platformErrorType = regexp.MustCompile(`(Runtime|Function)\.[A-Z][a-zA-Z]+`)
+
+// reportedErrorType is what the platform's events call an error that a runtime reported:
+// only Runtime.X and Function.X go by their names there. The error object, which is the
+// function's own, is another matter.
+// Source: the official emulator; REPORT and INIT_REPORT lines as AWS wrote them.
+func reportedErrorType(name string) string {
+	switch {
+	case platformErrorType.MatchString(name):
+		return name
+	case strings.HasPrefix(name, "Function."):
+		return "Function.Unknown"
+	}
+	return errTypeUnknown
+}
 
 // fault is how an init or an invocation failed when the function itself didn't say:
 // what the invoker is told and what the log says.

@@ -354,7 +354,7 @@ func TestAFailedInitIsTriedAgainWithTheEvent(t *testing.T) {
 	}{
 		"an error": {
 			load:   `call("POST", "init/error", '{"errorMessage":"m","errorType":"T"}', {"Lambda-Runtime-Function-Error-Type": "T"}); sys.exit(1)`,
-			answer: `{"errorMessage":"m","errorType":"T"}`, phases: "Status: error\tError Type: T\n",
+			answer: `{"errorMessage":"m","errorType":"T"}`, phases: "Status: error\tError Type: Runtime.Unknown\n",
 		},
 		"an exit": {
 			load:   `sys.exit(1)`,

@@ -169,7 +169,7 @@ func (i runtimeCalls) Respond(requestID string, r runtimeapi.Response) *runtimea
 		status, errorType = wick.StatusError, errTypeResponseSize
 	case r.ErrorType != "":
 		a.Payload, a.Failed = r.ErrorBody, true
-		status, errorType = wick.StatusError, r.ErrorType
+		status, errorType = wick.StatusError, reportedErrorType(r.ErrorType)
 	}
 	return i.answer(requestID, "InvocationResponse", a, status, errorType, int64(len(r.Body)))
 }
@@ -182,7 +182,7 @@ func (i runtimeCalls) Fail(requestID string, f runtimeapi.Failure) *runtimeapi.R
 	} else if len(f.Body) == 0 {
 		a.Payload = errorObject(f.Type, "")
 	}
-	return i.answer(requestID, "InvocationErrorResponse", a, wick.StatusError, f.Type, int64(len(f.Body)))
+	return i.answer(requestID, "InvocationErrorResponse", a, wick.StatusError, reportedErrorType(f.Type), int64(len(f.Body)))
 }
 
 func (i *Instance) answer(requestID, to string, a *Answer, status wick.Status, errorType string, produced int64) *runtimeapi.Refusal {

@@ -320,7 +320,7 @@ func (i runtimeCalls) FailInit(f runtimeapi.Failure) *runtimeapi.Refusal {
 	if starting == nil {
 		return runtimeapi.InvalidTransition(string(i.State()), "InitError")
 	}
-	starting <- &fault{status: wick.StatusError, errorType: f.Type, body: f.Body, message: f.Type}
+	starting <- &fault{status: wick.StatusError, errorType: reportedErrorType(f.Type), body: f.Body, message: f.Type}
 	return nil
 }
 
