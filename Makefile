@@ -6,7 +6,7 @@ FUZZTIME  ?= 5s
 BENCHTIME ?= 1s
 GOLANGCI  := .cache/bin/golangci-lint
 
-.PHONY: build demo test lint fuzz bench generate clean help
+.PHONY: build demo test endurance lint fuzz bench compare generate clean help
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: ## every test, with the race detector, AWS's own clients included
 	@scripts/install-tools compiler clients
 	$(GO) test -race -timeout 20m ./...
 
+endurance: ## a thousand instances started and stopped; INSTANCES=n for another number
+	WICK_ENDURANCE_INSTANCES=$(or $(INSTANCES),1000) $(GO) test -count=1 -v -timeout 60m ./test/endurance
+
 lint: $(GOLANGCI) ## gofmt, go vet, golangci-lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
@@ -35,6 +38,9 @@ fuzz: ## every fuzz target for FUZZTIME
 
 bench: ## every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+compare: build ## Wick beside AWS's Runtime Interface Emulator (see bench/README.md)
+	$(GO) run ./bench/compare -emulator "$(EMULATOR)"
 
 generate: ## the API's tables from AWS's model, and wick-init from its source
 	@scripts/install-tools generators

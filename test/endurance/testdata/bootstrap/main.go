@@ -62,7 +62,7 @@ func waitFor(gate string) error {
 		case http.StatusOK:
 			return nil
 		case http.StatusNotFound:
-			time.Sleep(250 * time.Millisecond) // a handler polls as handlers do
+			time.Sleep(time.Second) // a handler polls as handlers do
 		default:
 			return fmt.Errorf("the gate answers %s", resp.Status)
 		}

@@ -5,7 +5,7 @@ export const handler = async (event, context) => {
     const { ok, status } = await fetch(url);
     if (ok) break;
     if (status !== 404) throw new Error(`the gate answers ${status}`);
-    await new Promise((done) => setTimeout(done, 250));
+    await new Promise((done) => setTimeout(done, 1000));
   }
   if (event.exit) process.exit(7);
   return context.logStreamName;

@@ -23,4 +23,4 @@ def wait_for(gate):
             error.close()
             if error.code != 404:
                 raise
-        time.sleep(0.25)
+        time.sleep(1)
