@@ -293,8 +293,8 @@ func (i *Instance) reportOf(c *call, now time.Time) wick.Report {
 		RequestID: c.inv.RequestID, Status: c.status,
 		Duration: now.Sub(c.began), MemoryMB: i.function.MemoryMB, Trace: c.inv.Trace,
 	}
-	if u, err := i.box.Usage(); err == nil {
-		r.MaxMemoryMB = min(int(u.PeakMemoryBytes>>20)+1, r.MemoryMB)
+	if peak, err := i.box.PeakMemory(); err == nil {
+		r.MaxMemoryMB = min(int(peak>>20)+1, r.MemoryMB)
 	} else {
 		i.host.Log.Warn("the memory of an instance can't be read", "instance", i.id, "error", err)
 	}

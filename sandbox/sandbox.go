@@ -84,6 +84,8 @@ type Sandbox interface {
 	Thaw() error
 	// Usage reads what is used now.
 	Usage() (Usage, error)
+	// PeakMemory reads Usage's PeakMemoryBytes alone, at a fraction of the cost.
+	PeakMemory() (int64, error)
 	// ResetPeak starts a new measurement of Usage.PeakMemoryBytes.
 	ResetPeak() error
 	// Close ends everything in the sandbox and frees all it had. It can be called twice.

@@ -249,6 +249,19 @@ func (s *Sandbox) Usage() (sandbox.Usage, error) {
 	return u, nil
 }
 
+// PeakMemory implements sandbox.Sandbox.
+func (s *Sandbox) PeakMemory() (int64, error) {
+	peak, err := s.group.Peak()
+	if errors.Is(err, errors.ErrUnsupported) {
+		u, err := s.Usage()
+		return u.PeakMemoryBytes, err
+	}
+	if err != nil {
+		return 0, s.errorf("peak memory: %w", err)
+	}
+	return peak, nil
+}
+
 // ResetPeak implements sandbox.Sandbox.
 func (s *Sandbox) ResetPeak() error {
 	err := s.group.ResetPeak()

@@ -276,6 +276,25 @@ func (b *box) signal(what string, sig syscall.Signal) error {
 func (b *box) Usage() (sandbox.Usage, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	u, err := b.measured()
+	if err != nil {
+		return sandbox.Usage{}, err
+	}
+	if u.TmpBytes, err = sizeOf(b.places["/tmp"]); err != nil {
+		return sandbox.Usage{}, b.errorf("usage: %w", err)
+	}
+	return u, nil
+}
+
+func (b *box) PeakMemory() (int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	u, err := b.measured()
+	return u.PeakMemoryBytes, err
+}
+
+// measured reads what the processes use; b.mu is held.
+func (b *box) measured() (sandbox.Usage, error) {
 	if b.closed {
 		return sandbox.Usage{}, b.errorf("usage: %w", fs.ErrClosed)
 	}
@@ -290,9 +309,6 @@ func (b *box) Usage() (sandbox.Usage, error) {
 	u.CPU += b.spent
 	b.peak = max(b.peak, u.MemoryBytes)
 	u.PeakMemoryBytes = b.peak
-	if u.TmpBytes, err = sizeOf(b.places["/tmp"]); err != nil {
-		return sandbox.Usage{}, b.errorf("usage: %w", err)
-	}
 	return u, nil
 }
 

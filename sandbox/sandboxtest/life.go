@@ -116,6 +116,9 @@ func usage(r *room) {
 	s.must("fill", sb.Path("/tmp/file"), "10")
 	s.must("spawn", "2")
 	after := r.measure(sb)
+	if peak, err := sb.PeakMemory(); err != nil || peak < before.MemoryBytes+60<<20 {
+		r.Errorf("the peak is %d, %v; before it was %d", peak, err, before.MemoryBytes)
+	}
 	for _, grown := range []struct {
 		what                string
 		before, after, more int64

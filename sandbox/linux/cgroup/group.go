@@ -48,6 +48,8 @@ type member interface {
 	wait(d time.Duration)
 	// usage leaves PeakMemoryBytes 0 where the kernel doesn't keep one.
 	usage() (sandbox.Usage, error)
+	// peakBytes is the kernel's highest mark; 0 where it doesn't keep one.
+	peakBytes() (int64, error)
 	resetPeak() error
 	oomKills() (int64, error)
 	pids() ([]int, error)
@@ -191,6 +193,21 @@ func (g *Group) Usage() (sandbox.Usage, error) {
 	u.PeakMemoryBytes = max(u.PeakMemoryBytes, g.sampled)
 	g.sampleMu.Unlock()
 	return u, nil
+}
+
+// Peak reads Usage's PeakMemoryBytes alone.
+func (g *Group) Peak() (int64, error) {
+	peak, err := g.member.peakBytes()
+	switch {
+	case err != nil:
+		return 0, g.errorf("peak: %w", err)
+	case peak == 0: // only readings tell
+		u, err := g.Usage()
+		return u.PeakMemoryBytes, err
+	}
+	g.sampleMu.Lock()
+	defer g.sampleMu.Unlock()
+	return max(peak, g.sampled), nil
 }
 
 // ResetPeak starts a new measurement of Usage.PeakMemoryBytes.

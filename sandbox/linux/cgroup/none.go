@@ -39,6 +39,7 @@ func (noMember) freeze(bool) error                           { return errors.Err
 func (noMember) stands() (bool, error)                       { return false, errors.ErrUnsupported }
 func (noMember) wait(time.Duration)                          {}
 func (noMember) usage() (sandbox.Usage, error)               { return sandbox.Usage{}, errors.ErrUnsupported }
+func (noMember) peakBytes() (int64, error)                   { return 0, errors.ErrUnsupported }
 func (noMember) resetPeak() error                            { return errors.ErrUnsupported }
 func (noMember) oomKills() (int64, error)                    { return 0, errors.ErrUnsupported }
 func (noMember) pids() ([]int, error)                        { return nil, errors.ErrUnsupported }

@@ -396,6 +396,13 @@ func (m *v1Group) usage() (sandbox.Usage, error) {
 	return u, err
 }
 
+func (m *v1Group) peakBytes() (int64, error) {
+	if m.peak.f == nil {
+		return 0, nil
+	}
+	return m.peak.number()
+}
+
 func (m *v1Group) resetPeak() error {
 	if m.peak.f == nil {
 		return nil

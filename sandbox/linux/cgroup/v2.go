@@ -344,10 +344,8 @@ func (m *v2Group) usage() (sandbox.Usage, error) {
 			return u, err
 		}
 		u.MemoryBytes = max(all-field(text, "inactive_file"), 0)
-		if m.peak.f != nil && !m.noReset.Load() {
-			if u.PeakMemoryBytes, err = m.peak.number(); err != nil {
-				return u, err
-			}
+		if u.PeakMemoryBytes, err = m.peakBytes(); err != nil {
+			return u, err
 		}
 		if u.OOMKills, err = m.oomKills(); err != nil {
 			return u, err
@@ -370,6 +368,13 @@ func (m *v2Group) usage() (sandbox.Usage, error) {
 	pids, err := m.pids()
 	u.Processes = len(pids)
 	return u, err
+}
+
+func (m *v2Group) peakBytes() (int64, error) {
+	if m.peak.f == nil || m.noReset.Load() {
+		return 0, nil
+	}
+	return m.peak.number()
 }
 
 // resetPeak: from the first time it fails on, the kernel's mark is no longer one since
