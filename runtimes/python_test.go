@@ -260,7 +260,7 @@ func pythonBehaviours() []behaviour {
 		{
 			name: "an answer that is too large ends the process", ok: true, exit: "exit status 1",
 			program: py("def handler(e, c):\n    return 'x' * 7000000\n"), body: ``,
-			log: `\[ERROR\] \[\d{13}\] LAMBDA_RUNTIME Failed to post handler success response\. Http response code: 413\. ` + "\n.*RuntimeError: Failed to post invocation response\n",
+			log: `\[ERROR\] \[\d{13}\] LAMBDA_RUNTIME Failed to post handler success response\. Http response code: 413\. \{"errorMessage":"Exceeded maximum allowed payload size \(6291556 bytes\)\.","errorType":"RequestEntityTooLarge"\}` + "\n.*RuntimeError: Failed to post invocation response\n",
 		},
 		{
 			name: "a log record of many bytes stays one", ok: true,

@@ -208,7 +208,7 @@ export class RuntimeApi {
         const outcome = what === "response" ? "success response" : "failure";
         process.stdout.write(
           `[ERROR] [${Date.now()}] LAMBDA_RUNTIME Failed to post handler ${outcome}. ` +
-            `Http response code: ${answer.status}.\n`,
+            `Http response code: ${answer.status}. ${answer.body}\n`,
         );
       }
     });

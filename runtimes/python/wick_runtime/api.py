@@ -94,7 +94,7 @@ class RuntimeAPI:
         unsent, self._unsent = self._unsent, b""
         self._sock.sendall(unsent + self._next)
         if unsent:
-            self._check(self._read()[0], "response")
+            self._check(self._read(), "response")
         status, headers, body = self._read()
         if status != 200:
             raise RuntimeError("Failed to get next")
@@ -111,7 +111,7 @@ class RuntimeAPI:
         if len(body) > _MAX_RESPONSE_BYTES:
             self._sock.sendall(message)
             self._sock.sendall(body)
-            self._check(self._read()[0], "response")
+            self._check(self._read(), "response")
         else:
             self._unsent = message + body
 
@@ -147,11 +147,13 @@ class RuntimeAPI:
         return b"".join(parts)
 
     @staticmethod
-    def _check(status, what):
+    def _check(answer, what):
+        status, _, body = answer
         if status != 202:
             print(
                 "[ERROR] [%d] LAMBDA_RUNTIME Failed to post handler success response. "
-                "Http response code: %d. " % (time.time() * 1000, status)
+                "Http response code: %d. %s"
+                % (time.time() * 1000, status, body.decode("utf-8", "replace"))
             )
             raise RuntimeError("Failed to post invocation %s" % what)
 
