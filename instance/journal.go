@@ -18,6 +18,9 @@ const tailBytes = 4 << 10
 // no function to attribute it to.
 const maxEarlyBytes = 16 << 10
 
+// maxKeptBuffer is the largest buffer that is kept for the instance's whole life.
+const maxKeptBuffer = 64 << 10
+
 // journal states an instance's events in order: what its processes print, read from
 // one pipe, and what the platform has to say. Whoever states a platform event first
 // takes in all that was printed before it, so a line printed during an invocation is
@@ -25,6 +28,8 @@ const maxEarlyBytes = 16 << 10
 type journal struct {
 	rec wick.Recorder
 	now func() time.Time
+	// born is when the instance was made: nothing was printed before.
+	born time.Time
 
 	r   *os.File // the pipe's end we read
 	w   *os.File // the end the processes get; kept open, so a restart writes to the same pipe
@@ -48,7 +53,7 @@ func newJournal(rec wick.Recorder, now func() time.Time) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{rec: rec, now: now, r: r, w: w, end: make(chan struct{})}
+	j := &journal{rec: rec, now: now, born: now(), r: r, w: w, end: make(chan struct{})}
 	rc, err := r.SyscallConn()
 	if err == nil {
 		err = rc.Control(func(fd uintptr) { j.fd = int(fd) })
@@ -59,12 +64,18 @@ func newJournal(rec wick.Recorder, now func() time.Time) (*journal, error) {
 	go func() {
 		defer close(j.end)
 		// The callback is called whenever the pipe has something; an error means that
-		// the pipe was closed.
+		// the pipe was closed. It goes on until the pipe is empty, since only what comes
+		// after that is sure to call it again, but lets others in between.
 		_ = rc.Read(func(uintptr) bool {
-			j.mu.Lock()
-			defer j.mu.Unlock()
-			j.drain()
-			return j.closed
+			for {
+				j.mu.Lock()
+				more := j.drain()
+				closed := j.closed
+				j.mu.Unlock()
+				if closed || !more {
+					return closed
+				}
+			}
 		})
 	}()
 	return j, nil
@@ -136,8 +147,11 @@ func (j *journal) state(at time.Time, events ...wick.Event) {
 	}
 }
 
-// record passes an event on; j.mu is held.
+// record passes an event on, unless the instance is gone; j.mu is held.
 func (j *journal) record(at time.Time, e wick.Event) {
+	if j.closed {
+		return
+	}
 	if j.src == nil {
 		if l, ok := e.(wick.LogLine); ok && j.nearly+len(l.Text) <= maxEarlyBytes {
 			j.early = append(j.early, l)
@@ -149,15 +163,23 @@ func (j *journal) record(at time.Time, e wick.Event) {
 	if j.tail != nil {
 		j.buf, j.ends = wick.AppendLog(j.buf[:0], j.ends[:0], at, j.src, e)
 		j.tail.write(j.buf)
+		if cap(j.buf) > maxKeptBuffer {
+			j.buf = nil
+		}
 	}
 }
 
-var readPool = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+// pipeBytes is how much a pipe holds, and so what one read empties it with.
+const pipeBytes = 64 << 10
 
-// drain reads all that is in the pipe now; j.mu is held.
-func (j *journal) drain() {
+var readPool = sync.Pool{New: func() any { b := make([]byte, pipeBytes); return &b }}
+
+// drain reads what is in the pipe when it is called; more says that something may have
+// come since. It never waits for a pipe to run empty that a function goes on filling.
+// j.mu is held.
+func (j *journal) drain() (more bool) {
 	if j.closed {
-		return
+		return false
 	}
 	bp := readPool.Get().(*[]byte)
 	defer readPool.Put(bp)
@@ -167,21 +189,29 @@ func (j *journal) drain() {
 			continue
 		}
 		if n <= 0 || err != nil {
-			return // empty for now
+			return false // empty for now
 		}
 		j.split.write((*bp)[:n], j.line)
-		if n < len(*bp) {
-			return
-		}
+		return n == len(*bp)
 	}
 }
 
 // flush ends a line that the function left open: an invocation's output is its own.
 func (j *journal) flush() { j.split.flush(j.line) }
 
+// ended takes in what processes that have been killed had printed; a record that one of
+// them was in the middle of isn't joined to what the next prints.
+func (j *journal) ended() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.drain()
+	j.split.end(j.line)
+}
+
+// line records a line. A frame says its own time, which is believed if it can be true.
 func (j *journal) line(at time.Time, text string) {
-	if at.IsZero() {
-		at = j.now()
+	if now := j.now(); at.Before(j.born) || at.After(now) {
+		at = now
 	}
 	j.record(at, wick.LogLine{RequestID: j.reqID, Text: text})
 }
@@ -208,12 +238,13 @@ func (j *journal) close() {
 		return
 	}
 	j.drain()
-	j.flush()
+	j.split.end(j.line)
 	j.closed = true
-	// Both are ends of our own pipe, with nothing buffered: closing can't lose data.
+	j.mu.Unlock()
+	// Both are ends of our own pipe, with nothing buffered: closing can't lose data. It
+	// waits for the reading goroutine, which may want the mutex first.
 	_ = j.r.Close()
 	_ = j.w.Close()
-	j.mu.Unlock()
 	<-j.end
 }
 
@@ -221,6 +252,9 @@ func (j *journal) close() {
 type tail struct{ b []byte }
 
 func (t *tail) write(p []byte) {
+	if over := len(p) - tailBytes; over > 0 {
+		p = p[over:]
+	}
 	t.b = append(t.b, p...)
 	if over := len(t.b) - tailBytes; over > 3*tailBytes {
 		t.b = append(t.b[:0], t.b[over:]...)

@@ -21,6 +21,9 @@ const (
 // splitter cuts a process's output into records: frames, and lines between them.
 type splitter struct {
 	rest []byte // a line or a frame that hasn't ended yet
+	// seen is how much of rest is known to hold neither a line's end nor a frame's
+	// beginning, so that a long line that comes in small pieces is looked at once.
+	seen int
 }
 
 // write takes the next piece of output and calls line for each record that is
@@ -31,19 +34,27 @@ func (s *splitter) write(p []byte, line func(at time.Time, text string)) {
 		p = s.rest
 	}
 	kept := s.cut(p, line)
-	if len(kept) == 0 {
-		if cap(s.rest) > 64<<10 {
-			s.rest = nil // don't keep a large buffer for the instance's whole life
-		}
-		s.rest = s.rest[:0]
-		return
+	switch {
+	case len(kept) == 0:
+		s.reset()
+	case len(kept) == len(s.rest): // nothing was cut off
+	default:
+		s.rest = append(s.rest[:0], kept...)
 	}
-	s.rest = append(s.rest[:0], kept...)
+}
+
+// reset forgets what was kept.
+func (s *splitter) reset() {
+	s.seen = 0
+	if cap(s.rest) > maxKeptBuffer {
+		s.rest = nil
+	}
+	s.rest = s.rest[:0]
 }
 
 // cut calls line for the records in p and returns what is left of it.
 func (s *splitter) cut(p []byte, line func(at time.Time, text string)) []byte {
-	for len(p) > 0 {
+	for ; len(p) > 0; s.seen = 0 {
 		if len(p) >= len(frameMagic) && string(p[:len(frameMagic)]) == frameMagic {
 			if len(p) < frameHeadBytes {
 				return p
@@ -53,26 +64,26 @@ func (s *splitter) cut(p []byte, line func(at time.Time, text string)) []byte {
 				if len(p) < frameHeadBytes+n {
 					return p
 				}
-				at := time.UnixMicro(int64(binary.BigEndian.Uint64(p[8:]))) //nolint:gosec // a time
-				line(at, string(p[frameHeadBytes:frameHeadBytes+n]))
+				line(frameTime(p), string(p[frameHeadBytes:frameHeadBytes+n]))
 				p = p[frameHeadBytes+n:]
 				continue
 			}
 			// Not ours: a program printed these four bytes. Take them as text.
 		}
-		end := bytes.IndexByte(p, '\n')
-		from := 1 // a magic at the very start was looked at above
+		from := max(s.seen, 1) // a magic at the very start was looked at above
+		end := indexFrom(p, from-1, "\n")
 		limit := len(p)
 		if end >= 0 {
 			limit = end
 		}
-		if frame := indexFrame(p[:limit], from); frame >= 0 {
+		if frame := indexFrom(p[:limit], from, frameMagic); frame >= 0 {
 			line(time.Time{}, string(p[:frame]))
 			p = p[frame:]
 			continue
 		}
 		if end < 0 {
 			if len(p) < maxLineBytes {
+				s.seen = max(len(p)-len(frameMagic)+1, 0) // a magic may have begun
 				return p
 			}
 			line(time.Time{}, string(p[:maxLineBytes]))
@@ -85,13 +96,16 @@ func (s *splitter) cut(p []byte, line func(at time.Time, text string)) []byte {
 	return nil
 }
 
-// indexFrame returns where, from an offset on, a frame's magic stands in p, or -1.
-// The magic holds no line end, so it is whole within a line.
-func indexFrame(p []byte, from int) int {
+func frameTime(head []byte) time.Time {
+	return time.UnixMicro(int64(binary.BigEndian.Uint64(head[8:]))) //nolint:gosec // a time
+}
+
+// indexFrom returns where, from an offset on, what stands in p, or -1.
+func indexFrom(p []byte, from int, what string) int {
 	if len(p) <= from {
 		return -1
 	}
-	if i := bytes.Index(p[from:], []byte(frameMagic)); i >= 0 {
+	if i := bytes.Index(p[from:], []byte(what)); i >= 0 {
 		return from + i
 	}
 	return -1
@@ -103,8 +117,17 @@ func (s *splitter) flush(line func(at time.Time, text string)) {
 		return
 	}
 	text := string(s.rest)
-	s.rest = s.rest[:0]
+	s.reset()
 	line(time.Time{}, text)
+}
+
+// end ends an open line or frame: whoever wrote it is gone.
+func (s *splitter) end(line func(at time.Time, text string)) {
+	s.flush(line)
+	if rest := s.rest; len(rest) > frameHeadBytes {
+		line(frameTime(rest), string(rest[frameHeadBytes:]))
+	}
+	s.reset()
 }
 
 func isFrameStart(p []byte) bool {

@@ -102,3 +102,13 @@ func FuzzSplitter(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkLongLineInSmallPieces(b *testing.B) {
+	line := func(time.Time, string) {}
+	for b.Loop() {
+		var s splitter
+		for range maxLineBytes / 64 {
+			s.write([]byte("0123456789012345678901234567890123456789012345678901234567890123"), line)
+		}
+	}
+}
