@@ -195,7 +195,7 @@ func (i *Instance) answer(requestID, to string, a *Answer, status wick.Status, e
 	}
 	if c.responded || c.ending {
 		i.mu.Unlock()
-		return runtimeapi.InvalidTransition("ResponseSent", to)
+		return runtimeapi.InvalidTransition(runtimeapi.StateResponseSent, to)
 	}
 	c.responded, c.respondedAt = true, now
 	c.status, c.errorType, c.produced = status, errorType, produced

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -156,6 +158,7 @@ func (i *Instance) startRuntime() error {
 	if err != nil {
 		var errno syscall.Errno
 		if !i.plan.Stem && errors.As(err, &errno) {
+			i.explainStart(program, err)
 			return &startError{startFault(program, err)}
 		}
 		return err
@@ -172,6 +175,21 @@ func (i *Instance) startRuntime() error {
 	}
 	go i.watch(generation, p)
 	return nil
+}
+
+// explainStart tells the operator why a function's program can't be started, which the
+// function's log, as on AWS, only hints at.
+func (i *Instance) explainStart(program string, err error) {
+	i.mu.Lock()
+	name, inside := i.function.Name, strings.TrimPrefix(program, "/var/task")
+	file := filepath.Join(i.codeDir, inside)
+	i.mu.Unlock()
+	reason := err.Error()
+	var bad *runtimes.BinaryError
+	if inside != program && errors.As(runtimes.CheckBinary(file), &bad) {
+		reason = bad.Detail
+	}
+	i.host.Log.Warn("a function's program can't be started: "+reason, "function", name, "program", program, "error", err)
 }
 
 // ordinaryCommand is the command of a function that isn't started from a stem.
@@ -320,11 +338,18 @@ func (i runtimeCalls) Assign(conn *runtimeapi.Conn) {
 // FailInit implements runtimeapi.Runtime.
 func (i runtimeCalls) FailInit(f runtimeapi.Failure) *runtimeapi.Refusal {
 	i.mu.Lock()
-	starting := i.starting
+	starting, c := i.starting, i.call
 	i.starting = nil
+	from := runtimeapi.StateReady
+	switch {
+	case c != nil && c.responded:
+		from = runtimeapi.StateResponseSent
+	case c != nil:
+		from = runtimeapi.StateRunning
+	}
 	i.mu.Unlock()
 	if starting == nil {
-		return runtimeapi.InvalidTransition(string(i.State()), "InitError")
+		return runtimeapi.InvalidTransition(from, "InitError")
 	}
 	starting <- &fault{status: wick.StatusError, errorType: reportedErrorType(f.Type), body: f.Body, message: f.Type}
 	return nil

@@ -64,11 +64,18 @@ var (
 	}
 )
 
+// States of a runtime, as refusals name them. Source: the official emulator.
+const (
+	StateReady        = "Ready"
+	StateRunning      = "Running"
+	StateResponseSent = "RuntimeResponseSentState"
+)
+
 // InvalidTransition is the refusal of a call that comes in the wrong state.
 func InvalidTransition(from, to string) *Refusal {
 	return &Refusal{
 		http.StatusForbidden, "InvalidStateTransition",
-		"Transition from " + from + " to " + to + " failed for runtime. Error: State transition is not allowed",
+		"State transition from " + from + " to " + to + " failed for runtime. Error: State transition is not allowed",
 	}
 }
 

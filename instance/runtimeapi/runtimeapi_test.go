@@ -177,7 +177,7 @@ func TestCallsAreAnsweredAsTheirStateAllows(t *testing.T) {
 		"an error":               {post("invocation/1/error", "Lambda-Runtime-Function-Error-Type: E\r\n", "{}"), nil, 202, `{"status":"OK"}`},
 		"an init error":          {post("init/error", "", "{}"), nil, 202, `{"status":"OK"}`},
 		"another's id":           {post("invocation/1/response", "", "{}"), InvalidRequestID, 400, `{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}`},
-		"a second response":      {post("invocation/1/response", "", "{}"), InvalidTransition("ResponseSent", "InvocationResponse"), 403, "InvalidStateTransition"},
+		"a second response":      {post("invocation/1/response", "", "{}"), InvalidTransition(StateResponseSent, "InvocationResponse"), 403, "InvalidStateTransition"},
 		"a response too large":   {post("invocation/1/response", "", big), nil, 413, "RequestEntityTooLarge"},
 		"next by POST":           {"POST /2018-06-01/runtime/invocation/next HTTP/1.1\r\nContent-Length: 0\r\n\r\n", nil, 405, ""},
 		"a response by GET":      {"GET /2018-06-01/runtime/invocation/1/response HTTP/1.1\r\n\r\n", nil, 405, ""},
