@@ -1,10 +1,11 @@
 package instance
 
 import (
-	"bytes"
 	"io"
+	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,22 @@ func (l *lines) Record(at time.Time, _ *wick.Source, e wick.Event) {
 	}
 }
 
+// slow takes its time for a line, so that a process prints faster than it is read.
+type slow struct {
+	n     atomic.Int64
+	first chan struct{} // closed with the first line
+}
+
+func (s *slow) Record(_ time.Time, _ *wick.Source, e wick.Event) {
+	if _, ok := e.(wick.LogLine); !ok {
+		return
+	}
+	if s.n.Add(1) == 1 {
+		close(s.first)
+	}
+	time.Sleep(50 * time.Microsecond)
+}
+
 func newTestJournal(t *testing.T, rec wick.Recorder) *journal {
 	t.Helper()
 	j, err := newJournal(rec, time.Now)
@@ -38,26 +55,22 @@ func newTestJournal(t *testing.T, rec wick.Recorder) *journal {
 }
 
 func TestAProcessThatPrintsWithoutEndDoesNotHoldUpThePlatform(t *testing.T) {
-	j := newTestJournal(t, &lines{})
-	piece := bytes.Repeat([]byte("y\n"), 32<<10)
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				_, _ = j.w.Write(piece) // the pipe is the test's own
-			}
-		}
-	}()
-	for range 20 { // none of these returns if each waits for the pipe to be empty
+	rec := &slow{first: make(chan struct{})}
+	j := newTestJournal(t, rec)
+	yes := exec.Command("yes", strings.Repeat("y", 1000))
+	yes.Stdout = j.w
+	if err := yes.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-rec.first
+	for range 5 { // none of these returns if each waits for the pipe to be empty
 		j.begin(time.Now(), "id", true)
 		j.finish(time.Now())
 	}
-	close(stop)
-	<-done
+	if err := yes.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = yes.Wait() // it was killed
 }
 
 func TestClosingWaitsForNoReader(t *testing.T) {
@@ -69,7 +82,11 @@ func TestClosingWaitsForNoReader(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_, _ = io.WriteString(j.w, strings.Repeat("x\n", 20)) // may come too late
+			for { // until it is closed
+				if _, err := io.WriteString(j.w, "x\n"); err != nil {
+					return
+				}
+			}
 		}()
 		j.close()
 		<-done
