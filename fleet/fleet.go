@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -32,7 +33,8 @@ type Options struct {
 	MaxLifetime time.Duration
 	// QueueWait is how long an event waits for room on a full machine. 0: 10 seconds.
 	QueueWait time.Duration
-	// MaxStarting is how many instances start at the same time. 0: 8.
+	// MaxStarting is how many instances start at the same time: more would only take
+	// CPU from each other. 0: two for each CPU, at least 4.
 	MaxStarting int
 	// MaxStems is how many instances of a kind are booted ahead at most, waiting for a
 	// function. How many really are follows from how many were used lately. 0: none.
@@ -109,7 +111,7 @@ func New(o Options) *Fleet {
 	o.IdleTimeout = orDefault(o.IdleTimeout, 10*time.Minute)
 	o.MaxLifetime = orDefault(o.MaxLifetime, 4*time.Hour)
 	o.QueueWait = orDefault(o.QueueWait, 10*time.Second)
-	o.MaxStarting = orDefault(o.MaxStarting, 8)
+	o.MaxStarting = orDefault(o.MaxStarting, max(4, 2*runtime.NumCPU()))
 	f := &Fleet{
 		o: o, pools: make(map[key]*pool), stocks: make(map[string]*stock),
 		short: make(chan struct{}, 1), changed: make(chan struct{}),
@@ -268,39 +270,46 @@ func (f *Fleet) discard(m *member) {
 	f.stop(m)
 }
 
-// feed starts as many instances as a pool's waiters lack and the machine has room
-// for; f.mu is held. A pool that didn't get all stands in line.
+// feed starts what a pool's waiters lack; f.mu is held. While others stand in line for
+// a start or for memory, it stands in line too.
 func (f *Fleet) feed(p *pool) {
-	for p.starting < len(p.waiters) && !f.closing {
-		if f.starting >= f.o.MaxStarting || !f.makeRoom(p) {
-			if !p.hungry {
-				p.hungry = true
-				f.hungry = append(f.hungry, p)
+	if !p.hungry && p.starting < len(p.waiters) {
+		p.hungry = true
+		f.hungry = append(f.hungry, p)
+	}
+	f.feedHungry()
+}
+
+// feedHungry starts instances for the pools in line, one for each in turn so that no
+// function's burst keeps the others waiting, until nothing more can be started; f.mu
+// is held.
+func (f *Fleet) feedHungry() {
+	for len(f.hungry) > 0 && !f.closing {
+		p := f.hungry[0]
+		if p.starting < len(p.waiters) {
+			if f.starting >= f.o.MaxStarting || !f.makeRoom(p) {
+				return
 			}
-			return
+			f.startOne(p)
 		}
-		m := &member{pool: p, bytes: p.typical, expires: f.expiry(time.Now())}
-		p.starting++
-		f.starting++
-		f.lastStart = time.Now()
-		f.used += m.bytes
-		f.wg.Add(1)
-		go f.start(m)
+		f.hungry = slices.Delete(f.hungry, 0, 1)
+		if p.hungry = p.starting < len(p.waiters); p.hungry {
+			f.hungry = append(f.hungry, p)
+		} else {
+			f.dropIfEmpty(p)
+		}
 	}
 }
 
-// feedHungry feeds the pools in line until one can't be; f.mu is held.
-func (f *Fleet) feedHungry() {
-	for len(f.hungry) > 0 {
-		p := f.hungry[0]
-		f.hungry = slices.Delete(f.hungry, 0, 1)
-		p.hungry = false
-		if f.feed(p); p.hungry {
-			// Back to the front, where it was.
-			f.hungry = append([]*pool{p}, f.hungry[:len(f.hungry)-1]...)
-			return
-		}
-	}
+// startOne begins to start an instance of a pool; f.mu is held.
+func (f *Fleet) startOne(p *pool) {
+	m := &member{pool: p, bytes: p.typical, expires: f.expiry(time.Now())}
+	p.starting++
+	f.starting++
+	f.lastStart = time.Now()
+	f.used += m.bytes
+	f.wg.Add(1)
+	go f.start(m)
 }
 
 // expiry returns when an instance made now is replaced: not all of one age at once.
@@ -337,7 +346,6 @@ func (f *Fleet) start(m *member) {
 		w.got <- grant{err: err}
 	}
 	f.feed(p)
-	f.feedHungry()
 }
 
 // bring boots and assigns m's instance.

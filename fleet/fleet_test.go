@@ -280,6 +280,29 @@ func TestOnAFullMachineEventsWaitInOrderAndThenAreRefused(t *testing.T) {
 	}
 }
 
+func TestABurstOfOneFunctionLeavesOthersTheirTurn(t *testing.T) {
+	th := open(t, fleet.Options{MaxStarting: 1})
+	burst := th.function("burst", "one")
+	for n := range 6 {
+		th.send(burst, fmt.Sprint("held", n))
+	}
+	<-th.gate.arrived
+	other := th.send(th.function("other", "two"), "quick")
+	ahead := 0
+	for event := range th.gate.arrived {
+		if event == "quick" {
+			break
+		}
+		ahead++
+	}
+	if ahead > 2 {
+		t.Errorf("%d more events of the burst were started before the other function's", ahead)
+	}
+	if r := <-other; r.err != nil {
+		t.Error(r.err)
+	}
+}
+
 func TestAnIdleInstanceIsStoppedWhenItsTimeIsOver(t *testing.T) {
 	th := open(t, fleet.Options{IdleTimeout: time.Millisecond})
 	if r := <-th.send(th.function("f", "one"), "quick"); r.err != nil {
