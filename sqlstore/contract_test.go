@@ -35,3 +35,7 @@ func TestFunctionStoreContract(t *testing.T) {
 func TestLogStoreContract(t *testing.T) {
 	storetest.LogStore(t, func(t *testing.T) wick.LogStore { return open(t) })
 }
+
+func TestTraceStoreContract(t *testing.T) {
+	storetest.TraceStore(t, func(t *testing.T) wick.TraceStore { return open(t) })
+}

@@ -7,25 +7,30 @@ import (
 	"testing"
 )
 
-func TestTheCommittedTableIsWhatTheDescriptionSays(t *testing.T) {
-	const description = "../../../../shared/spec/models/lambda.json"
-	if _, err := os.Stat(description); err != nil {
-		t.Skipf("botocore's description of Lambda is missing (%v); the committed table stands", err)
-	}
-	out := filepath.Join(t.TempDir(), "table.go")
-	if err := run(description, "lambda-extra.json", "lambdaTable", out); err != nil {
-		t.Fatal(err)
-	}
-	made, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	committed, err := os.ReadFile("../lambda_table.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(made, committed) {
-		t.Error("aws/models/lambda_table.go is stale: run go generate ./aws/models")
+func TestTheCommittedTablesAreWhatTheDescriptionsSay(t *testing.T) {
+	for _, c := range []struct{ service, description, extra, table string }{
+		{"Lambda", "lambda.json", "lambda-extra.json", "lambda"},
+		{"X-Ray", "xray.json", "", "xray"},
+	} {
+		description := "../../../../shared/spec/models/" + c.description
+		if _, err := os.Stat(description); err != nil {
+			t.Skipf("botocore's description of %s is missing (%v); the committed table stands", c.service, err)
+		}
+		out := filepath.Join(t.TempDir(), "table.go")
+		if err := run(description, c.extra, c.table+"Table", out); err != nil {
+			t.Fatal(err)
+		}
+		made, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		committed, err := os.ReadFile("../" + c.table + "_table.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(made, committed) {
+			t.Errorf("aws/models/%s_table.go is stale: run go generate ./aws/models", c.table)
+		}
 	}
 }
 
