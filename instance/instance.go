@@ -100,6 +100,9 @@ type Instance struct {
 	conns   runtimeapi.Conns
 	wg      sync.WaitGroup // watchers, servers, conversations
 
+	// lifeMu makes the starting and the ending of a runtime exclude each other; it is
+	// taken before mu.
+	lifeMu sync.Mutex
 	// iceMu makes freezing and thawing exclude each other; it is taken before mu.
 	iceMu  sync.Mutex
 	freeze *time.Timer
@@ -243,21 +246,28 @@ func (i *Instance) Assign(ctx context.Context, p Plan, f *wick.Function) error {
 	}
 	i.journal.assign(src)
 
-	failed, took := i.initialise(wick.PhaseInit, initLimit)
+	failed, took, err := i.initialise(wick.PhaseInit, initLimit)
+	if err != nil {
+		return err
+	}
 	if err := i.box.Limit(limitsOf(f, false)); err != nil {
 		return fmt.Errorf("limiting %s: %w", f.Name, err)
 	}
 	next := wick.InstanceIdle
 	i.mu.Lock()
-	if failed != nil {
-		next = wick.InstanceReset
-	} else {
+	if failed == nil {
 		i.initTook = took
+	}
+	if !i.running { // it may also have ended just after it had been ready
+		next = wick.InstanceReset
 	}
 	err = i.moveLocked(next)
 	i.mu.Unlock()
 	if err == nil {
 		i.journal.state(time.Now(), wick.StateChanged{From: wick.InstanceInit, To: next})
+		if next == wick.InstanceIdle {
+			i.freeze.Reset(freezeAfter) // its event may have gone to another
+		}
 	}
 	return err
 }

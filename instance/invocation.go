@@ -35,7 +35,9 @@ type call struct {
 	timeout time.Duration
 	timer   *time.Timer
 
-	undelivered bool // no poll was there to take it; the next one does
+	begun       bool   // its beginning has been stated
+	early       *fault // what ended its runtime before that
+	undelivered bool   // no poll was there to take it; the next one does
 	responded   bool
 	ending      bool // someone has taken on to end it
 	status      wick.Status
@@ -84,9 +86,9 @@ func (i *Instance) Invoke(inv *Invocation) (*Answer, error) {
 	i.mu.Unlock()
 
 	i.freeze.Stop()
-	if from == wick.InstanceFrozen {
+	if from != wick.InstanceIdle { // one whose runtime exited may have been frozen in the same moment
 		if err := i.thaw(); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrNotDelivered, err)
+			return nil, i.refuse(c, err)
 		}
 	}
 	c.began = time.Now()
@@ -95,25 +97,42 @@ func (i *Instance) Invoke(inv *Invocation) (*Answer, error) {
 	var failed *fault
 	if from == wick.InstanceReset {
 		i.journal.begin(c.began, inv.RequestID, inv.Tail, changed)
-		failed = i.initialiseAgain(c.timeout)
+		var err error
+		if failed, err = i.initialiseAgain(c.timeout); err != nil {
+			return nil, i.refuse(c, err)
+		}
 		i.journal.state(time.Now(), start)
 	} else {
 		i.journal.begin(c.began, inv.RequestID, inv.Tail, changed, start)
 	}
-	if failed != nil {
-		i.mu.Lock()
-		c.ending = true
-		i.mu.Unlock()
-		i.finish(c, failed)
-		return i.result(c)
-	}
 	i.mu.Lock()
-	if i.call == c { // else it was stopped, and abandoned
+	c.begun = true
+	if failed == nil {
+		failed = c.early
+	}
+	switch {
+	case failed != nil:
+		c.ending = true
+	case i.call == c: // else it was stopped, and is abandoned
 		c.timer = time.AfterFunc(c.timeout-time.Since(c.began), func() { i.timedOut(c) })
 	}
 	i.mu.Unlock()
-	i.deliver(c)
+	if failed != nil {
+		i.finish(c, failed)
+	} else {
+		i.deliver(c)
+	}
 	return i.result(c)
+}
+
+// refuse takes back a call that the runtime hasn't seen and won't.
+func (i *Instance) refuse(c *call, err error) error {
+	i.mu.Lock()
+	if i.call == c {
+		i.call = nil
+	}
+	i.mu.Unlock()
+	return fmt.Errorf("%w: %w", ErrNotDelivered, err)
 }
 
 // deliver answers a parked poll with the event; without one, the next poll takes it.
@@ -217,7 +236,14 @@ func (i *Instance) end(c *call, f *fault) {
 		i.mu.Unlock()
 		return
 	}
+	if !c.begun { // whoever states its beginning goes on to its end
+		c.early = f
+		i.mu.Unlock()
+		return
+	}
 	c.ending = true
+	i.wg.Add(1) // i.call says that Stop hasn't come to waiting
+	defer i.wg.Done()
 	i.mu.Unlock()
 	i.kill()
 	i.finish(c, f)
@@ -295,7 +321,7 @@ func (i *Instance) reportOf(c *call, now time.Time) wick.Report {
 	}
 	if peak, err := i.box.PeakMemory(); err == nil {
 		r.MaxMemoryMB = min(int(peak>>20)+1, r.MemoryMB)
-	} else {
+	} else if i.State() != wick.InstanceStopping {
 		i.host.Log.Warn("the memory of an instance can't be read", "instance", i.id, "error", err)
 	}
 	if c.first {

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -25,8 +26,8 @@ var stoppedFault = &fault{status: wick.StatusFailure, errorType: errTypeUnknown,
 
 // initialise brings the runtime to its first poll, starting it if it isn't running.
 // It returns how that failed, if it did, and how long it took. Nothing of a failed
-// runtime runs on.
-func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fault, took time.Duration) {
+// runtime runs on. An error means that the machine couldn't start one.
+func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fault, took time.Duration, err error) {
 	began := time.Now()
 	i.journal.state(began, wick.InitStart{
 		Phase: phase, InitializationType: initializationOnDemand,
@@ -55,8 +56,10 @@ func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fa
 		if err := i.startRuntime(); err != nil {
 			var f *startError
 			if !errors.As(err, &f) {
-				i.host.Log.Error("a runtime could not be started", "instance", i.id, "runtime", i.match.Runtime, "error", err)
-				f = &startError{startFault(i.match.Runtime, err)}
+				i.mu.Lock()
+				i.starting = nil
+				i.mu.Unlock()
+				return nil, 0, fmt.Errorf("starting a runtime of %s: %w", i.match.Runtime, err)
 			}
 			i.signalStart(f.fault)
 		}
@@ -89,15 +92,15 @@ func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fa
 		}
 	}
 	i.journal.state(time.Now(), done)
-	return failed, took
+	return failed, took, nil
 }
 
 // initialiseAgain brings a reset instance's runtime to its first poll.
-func (i *Instance) initialiseAgain(limit time.Duration) *fault {
+func (i *Instance) initialiseAgain(limit time.Duration) (*fault, error) {
 	i.limit(true)
-	failed, _ := i.initialise(wick.PhaseInvoke, limit)
+	failed, _, err := i.initialise(wick.PhaseInvoke, limit)
 	i.limit(false)
-	return failed
+	return failed, err
 }
 
 // limit sets what a running instance may use. A failure costs speed, not correctness.
@@ -126,6 +129,8 @@ func (e *startError) Error() string { return e.fault.message }
 // startRuntime starts the runtime's process: a stem's bootstrap, which asks for its
 // function over a socket it inherits, or the function's own program.
 func (i *Instance) startRuntime() error {
+	i.lifeMu.Lock() // what ends the last one has ended it
+	defer i.lifeMu.Unlock()
 	i.mu.Lock()
 	i.generation++
 	generation := i.generation
@@ -235,16 +240,18 @@ func socketPair() (ours net.Conn, theirs *os.File, err error) {
 func (i *Instance) watch(generation int, p sandbox.Process) {
 	defer i.wg.Done()
 	<-p.Done()
+	i.lifeMu.Lock()
 	i.mu.Lock()
-	if generation != i.generation { // it was killed, or the instance is stopping
-		i.mu.Unlock()
+	ours := generation == i.generation
+	i.mu.Unlock()
+	if !ours { // it was killed, or the instance is stopping
+		i.lifeMu.Unlock()
 		return
 	}
-	i.generation++
-	i.mu.Unlock()
 	// Only then is it sure that what the runtime posted with its last breath is in.
-	i.kill()
+	i.killLocked()
 
+	// What is unfinished is this runtime's: another can't be started before lifeMu is free.
 	f := exitFault(p.Exit())
 	i.mu.Lock()
 	starting, c := i.starting, i.call
@@ -256,6 +263,7 @@ func (i *Instance) watch(generation int, p sandbox.Process) {
 	}
 	booting := i.state == wick.InstanceBooting || i.state == wick.InstanceBooted
 	i.mu.Unlock()
+	i.lifeMu.Unlock()
 	switch {
 	case starting != nil:
 		starting <- f
@@ -272,19 +280,29 @@ func (i *Instance) watch(generation int, p sandbox.Process) {
 	}
 }
 
-// kill ends all processes of the instance and its conversations with them.
+// kill ends the runtime, if it runs, with all processes of the instance and its
+// conversations with them.
 func (i *Instance) kill() {
+	i.lifeMu.Lock()
+	defer i.lifeMu.Unlock()
+	i.killLocked()
+}
+
+// killLocked is kill for those who hold i.lifeMu.
+func (i *Instance) killLocked() {
 	i.mu.Lock()
-	i.generation++
 	stopping := i.state == wick.InstanceStopping || i.state == wick.InstanceStopped
-	i.mu.Unlock()
-	if stopping { // Stop ends them
+	if stopping || !i.running { // Stop ends them; somebody has
+		i.mu.Unlock()
 		return
 	}
+	i.generation++
+	i.mu.Unlock()
 	if err := i.box.KillAll(); err != nil {
 		i.host.Log.Error("processes of an instance could not be ended", "instance", i.id, "error", err)
 	}
 	i.conns.Settle(settleTime)
+	i.journal.ended()
 	i.mu.Lock()
 	i.running, i.waiters, i.asked = false, nil, nil
 	i.mu.Unlock()
