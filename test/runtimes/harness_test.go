@@ -129,9 +129,13 @@ type invocation struct {
 	id string // the request's
 }
 
-func invoke(t *testing.T, c *lambda.Client, name string, payload []byte) invocation {
+func invoke(t *testing.T, c *lambda.Client, name string, payload []byte, change ...func(*lambda.InvokeInput)) invocation {
 	t.Helper()
-	out, err := c.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: &name, Payload: payload})
+	in := &lambda.InvokeInput{FunctionName: &name, Payload: payload}
+	for _, f := range change {
+		f(in)
+	}
+	out, err := c.Invoke(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,8 +163,7 @@ func logOf(t *testing.T, s *wickserver.Server, name string) string {
 	return text.String()
 }
 
-// zipped makes a package of files, all executable unless their name ends in "(plain)",
-// which is left out of it.
+// zipped makes a package of files, all executable.
 func zipped(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	var buf bytes.Buffer

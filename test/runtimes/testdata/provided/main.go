@@ -16,7 +16,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -38,8 +37,6 @@ func main() {
 		initError()
 	case "init.hang":
 		<-context.Background().Done()
-	case "init.signal":
-		die(syscall.SIGABRT)
 	case "raw":
 		raw()
 	case "echo":
@@ -90,10 +87,11 @@ func handle(_ context.Context, e event) (any, error) {
 		os.Exit(0)
 	case "exit7":
 		os.Exit(7)
-	case "abort":
-		die(syscall.SIGABRT)
 	case "kill":
-		die(syscall.SIGKILL)
+		if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
+			return nil, err
+		}
+		select {}
 	case "sleep":
 		fmt.Println("sleeping")
 		time.Sleep(time.Hour)
@@ -127,15 +125,6 @@ func init() {
 	}
 }
 
-// die ends the process by a signal that Go would otherwise have a word in.
-func die(s syscall.Signal) {
-	signal.Reset(s)
-	if err := syscall.Kill(os.Getpid(), s); err != nil {
-		panic(err)
-	}
-	select {}
-}
-
 // use takes so many bytes of memory, really.
 func use(size int) {
 	b := make([]byte, size)
@@ -162,21 +151,20 @@ func openFiles() (any, error) {
 }
 
 func startProcesses() (any, error) {
-	var started []*exec.Cmd
+	var started []int
 	defer func() {
-		var wg sync.WaitGroup
-		for _, c := range started {
-			_ = c.Process.Kill() // it may have ended
-			wg.Go(func() { _ = c.Wait() })
+		for _, pid := range started {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+			_, _ = syscall.Wait4(pid, nil, 0, nil)
 		}
-		wg.Wait()
 	}()
 	for {
-		c := exec.Command("/bin/sleep", "1000")
-		if err := c.Start(); err != nil {
-			return nil, err
+		// os/exec keeps a file open for each: those would run out first.
+		pid, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "1000"}, nil)
+		if err != nil {
+			return nil, os.NewSyscallError("fork", err)
 		}
-		started = append(started, c)
+		started = append(started, pid)
 	}
 }
 
@@ -241,7 +229,7 @@ func post(path, errorType, body string) string {
 }
 
 func initError() {
-	fmt.Println(post("init/error", "Own.InitError", `{"errorMessage":"not today","errorType":"Own.InitError","stackTrace":["a","b"]}`))
+	post("init/error", "Own.InitError", `{"errorMessage":"not today","errorType":"Own.InitError","stackTrace":["a","b"]}`)
 	os.Exit(1)
 }
 
