@@ -84,11 +84,15 @@ func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fa
 	}
 	done := wick.InitDone{Phase: phase, Status: wick.StatusSuccess, Duration: took}
 	if failed != nil {
-		done.Status = failed.status
+		done.Status, done.ErrorType = wick.StatusError, failed.errorType
 		if failed.status == wick.StatusTimeout {
 			done.Duration = min(took, limit)
-		} else {
-			done.Status, done.ErrorType = wick.StatusError, failed.errorType
+			// When it is the event's time that is over, its REPORT says so; of the init
+			// AWS then says no more than that it failed.
+			done.ErrorType = errTypeUnknown
+			if phase == wick.PhaseInit {
+				done.Status, done.ErrorType = wick.StatusTimeout, ""
+			}
 		}
 	}
 	i.journal.state(time.Now(), done)
