@@ -187,7 +187,9 @@ func (i runtimeCalls) Respond(requestID string, r runtimeapi.Response) *runtimea
 		a.Payload, a.Failed = tooLargeObject(), true
 		status, errorType = wick.StatusError, errTypeResponseSize
 	case r.ErrorType != "":
-		a.Payload, a.Failed = r.ErrorBody, true
+		if a.Payload, a.Failed = r.ErrorBody, true; len(a.Payload) == 0 {
+			a.Payload = errorObject(r.ErrorType, "")
+		}
 		status, errorType = wick.StatusError, reportedErrorType(r.ErrorType)
 	}
 	return i.answer(requestID, "InvocationResponse", a, status, errorType, int64(len(r.Body)))

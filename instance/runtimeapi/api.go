@@ -2,9 +2,11 @@ package runtimeapi
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // MaxResponseBytes is the largest response body a runtime may post: 6 MiB and the
@@ -79,13 +81,21 @@ func InvalidTransition(from, to string) *Refusal {
 	}
 }
 
+// acceptPause is how long taking connections rests when the server itself is short of
+// something, such as descriptors.
+const acceptPause = 50 * time.Millisecond
+
 // Serve answers the connections of a listener until it is closed, and then returns;
 // the connections are conns's.
 func Serve(ln net.Listener, rt Runtime, conns *Conns) {
 	for {
 		nc, err := ln.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil {
+			time.Sleep(acceptPause)
+			continue
 		}
 		conns.Go(nc, rt, false)
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,27 +21,38 @@ const (
 	// inlineBytes is the largest event that is copied behind its headers, to leave in
 	// one write; a longer one is written from where it is.
 	inlineBytes = 64 << 10
+	// maxConns is how many connections a runtime may have at once. AWS's own poll on up
+	// to 64, with multi-concurrency.
+	maxConns = 256
+	// maxHeldBytes bounds what the heads and bodies of the requests that are arriving take
+	// up together: no runtime posts more than a few of the largest at a time.
+	maxHeldBytes = 4 * MaxResponseBytes
 )
 
 var (
 	errMalformed = errors.New("malformed HTTP request")
 	errHead      = fmt.Errorf("request head over %d bytes", maxHeadBytes)
+	errHeld      = fmt.Errorf("requests over %d bytes together", maxHeldBytes)
 )
 
 // Conns owns connections and the goroutines that serve them. Its zero value is ready.
 type Conns struct {
-	mu     sync.Mutex
+	held atomic.Int64 // bytes of requests that are arriving
+
+	mu     sync.Mutex // guards what follows
 	open   map[*Conn]struct{}
 	closed bool
+	until  time.Time     // when a Settle under way ends; zero without one
 	empty  chan struct{} // closed when open runs empty; nil unless someone waits
 }
 
 // Go serves a connection in a goroutine of its own. A private one is the inherited
-// socket of a bootstrap of ours and may ask for its assignment.
+// socket of a bootstrap of ours and may ask for its assignment. Of others no more than
+// maxConns are taken.
 func (s *Conns) Go(nc net.Conn, rt Runtime, private bool) {
-	c := &Conn{nc: nc, rt: rt, private: private, br: bufio.NewReaderSize(nc, 4096)}
+	c := &Conn{nc: nc, rt: rt, conns: s, private: private, br: bufio.NewReaderSize(nc, 4096)}
 	s.mu.Lock()
-	if s.closed {
+	if s.closed || len(s.open) >= maxConns && !private {
 		s.mu.Unlock()
 		_ = nc.Close() // nobody to tell
 		return
@@ -49,6 +61,9 @@ func (s *Conns) Go(nc net.Conn, rt Runtime, private bool) {
 		s.open = make(map[*Conn]struct{})
 	}
 	s.open[c] = struct{}{}
+	if !s.until.IsZero() {
+		_ = nc.SetDeadline(s.until) // a closed one has no deadline to set
+	}
 	s.mu.Unlock()
 	go func() {
 		c.serve()
@@ -67,7 +82,13 @@ func (s *Conns) Go(nc net.Conn, rt Runtime, private bool) {
 // after a while. New connections are taken again.
 func (s *Conns) Settle(within time.Duration) {
 	deadline := time.Now().Add(within)
+	s.mu.Lock()
+	s.until = deadline // for what is accepted late
+	s.mu.Unlock()
 	s.wait(func(c *Conn) { _ = c.nc.SetDeadline(deadline) }) // a closed one has no deadline to set
+	s.mu.Lock()
+	s.until = time.Time{}
+	s.mu.Unlock()
 }
 
 // Close ends the connections, takes no more, and returns when they have ended.
@@ -100,29 +121,37 @@ func (s *Conns) wait(each func(*Conn)) {
 type Conn struct {
 	nc      net.Conn
 	rt      Runtime
+	conns   *Conns
 	private bool
 	br      *bufio.Reader
+	held    int64 // what it counts for in Conns.held
 
 	// wmu orders what is written: the serving goroutine's answers and the event that
 	// another goroutine brings to a parked poll.
 	wmu     sync.Mutex
 	pending []byte // an accepted POST's answer held back for the poll pipelined behind it
 	keep    bool   // the parked request's keep-alive
+	parked  bool   // a poll waits for its answer
 }
 
 // serve reads and answers requests until the connection ends.
 func (c *Conn) serve() {
 	defer func() {
 		_ = c.nc.Close() // a second close is harmless
+		c.letGo()
 		c.rt.Gone(c)
 	}()
 	for {
+		c.letGo()
 		q, err := c.readRequest()
 		if err != nil {
 			if errors.Is(err, errMalformed) || errors.Is(err, errHead) {
 				_ = c.answer(&request{}, http.StatusBadRequest, nil, "") // the client may be gone
 			}
 			return
+		}
+		if c.awaitsAnswer() {
+			return // answers come in order: what is sent behind a poll could only wait, too
 		}
 		if err := c.route(q); err != nil || !q.keepAlive {
 			if err == nil && q.parked {
@@ -157,8 +186,30 @@ type request struct {
 func (c *Conn) park(q *request) {
 	q.parked = true
 	c.wmu.Lock()
-	c.keep = q.keepAlive
+	c.keep, c.parked = q.keepAlive, true
 	c.wmu.Unlock()
+}
+
+// awaitsAnswer says whether a poll is parked here.
+func (c *Conn) awaitsAnswer() bool {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	return c.parked
+}
+
+// hold counts memory that a request takes up, before it takes it.
+func (c *Conn) hold(n int64) error {
+	c.held += n
+	if c.conns.held.Add(n) > maxHeldBytes {
+		return errHeld
+	}
+	return nil
+}
+
+// letGo says that a request has been dealt with.
+func (c *Conn) letGo() {
+	c.conns.held.Add(-c.held)
+	c.held = 0
 }
 
 func (c *Conn) readRequest() (*request, error) {
@@ -273,6 +324,9 @@ func (c *Conn) readLine(total *int) ([]byte, error) {
 				return nil, errHead
 			}
 			line, err = c.br.ReadSlice('\n')
+			if err := c.hold(int64(len(line))); err != nil {
+				return nil, err
+			}
 			long = append(long, line...)
 		}
 		line = long
@@ -308,6 +362,9 @@ func (c *Conn) readBody(q *request, limit int64) (body []byte, over bool, err er
 			_, err := io.CopyN(io.Discard, c.br, q.length)
 			return nil, true, unexpected(err)
 		}
+		if err := c.hold(q.length); err != nil {
+			return nil, false, err
+		}
 		body = make([]byte, q.length)
 		_, err := io.ReadFull(c.br, body)
 		return body, false, unexpected(err)
@@ -324,6 +381,9 @@ func (c *Conn) readBody(q *request, limit int64) (body []byte, over bool, err er
 			body = nil
 			_, err = io.CopyN(io.Discard, c.br, n)
 		} else {
+			if err := c.hold(n); err != nil {
+				return nil, false, err
+			}
 			at := len(body)
 			body = append(body, make([]byte, n)...)
 			_, err = io.ReadFull(c.br, body[at:])
@@ -496,6 +556,7 @@ func (c *Conn) SendEvent(e *Event) error {
 	}
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
+	c.parked = false
 	if !c.keep {
 		b = append(b, "\r\nConnection: close"...)
 	}
@@ -512,5 +573,8 @@ func (c *Conn) SendEvent(e *Event) error {
 
 // SendAssignment answers a booted runtime's GET /wick/assign with a JSON document.
 func (c *Conn) SendAssignment(doc []byte) error {
+	c.wmu.Lock()
+	c.parked = false
+	c.wmu.Unlock()
 	return c.answer(&request{keepAlive: true}, http.StatusOK, doc, "application/json")
 }
