@@ -30,9 +30,14 @@ type contestant struct {
 
 const event, answer = `{"name": "Ada"}`, `{"hello":"Ada"}`
 
+// rest is a pause before each part: what the one before it left to do is done by then,
+// such as booting the next instance ahead.
+const rest = 300 * time.Millisecond
+
 // measure does one round: a cold start, warm events by one client, and events by several.
 func (c *contestant) measure(ctx context.Context, events, clients int) error {
 	if c.cold != nil {
+		time.Sleep(rest)
 		took, err := c.cold(ctx)
 		if err != nil {
 			return err
@@ -42,6 +47,7 @@ func (c *contestant) measure(ctx context.Context, events, clients int) error {
 	if c.url == "" {
 		return nil
 	}
+	time.Sleep(rest)
 	client := newClient()
 	defer client.CloseIdleConnections()
 	for n := range events + 5 {
@@ -61,6 +67,7 @@ func (c *contestant) measure(ctx context.Context, events, clients int) error {
 
 // measureBusy has clients send events at the same time.
 func (c *contestant) measureBusy(ctx context.Context, events, clients int) error {
+	time.Sleep(rest)
 	var group sync.WaitGroup
 	took := make([]sample, clients)
 	errs := make([]error, clients)

@@ -31,7 +31,14 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 20, "rounds; each has one cold start of each kind")
 	flag.IntVar(&o.warm, "warm", 1000, "warm invocations by one client, in all rounds together")
 	flag.IntVar(&o.clients, "clients", 8, "clients of the concurrent part")
+	to := flag.String("proxy", "", "be a reverse proxy to this URL instead; compare starts itself so")
 	flag.Parse()
+	if *to != "" {
+		if err := proxy(*to); err != nil {
+			fmt.Fprintln(os.Stderr, "compare:", err)
+			os.Exit(1)
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
 	stop()

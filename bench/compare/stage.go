@@ -8,7 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http/httptest"
+	"net"
+	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
@@ -110,26 +111,62 @@ func (s *stage) openPlain(ctx context.Context, l *language, sources string) erro
 		err := exec.CommandContext(ctx, l.interpreter, l.nothing...).Run() //nolint:gosec // the interpreter Wick found
 		return time.Since(began), err
 	}
-	server := exec.CommandContext(ctx, l.interpreter, filepath.Join(sources, l.plain)) //nolint:gosec // the same
-	out, err := server.StdoutPipe()
+	server, err := s.startPlain(ctx, l.interpreter, filepath.Join(sources, l.plain))
 	if err != nil {
 		return err
 	}
-	if err := server.Start(); err != nil {
+	// The proxy is a process of its own, as Wick is.
+	self, err := os.Executable()
+	if err != nil {
 		return err
+	}
+	proxy, err := s.startPlain(ctx, self, "-proxy", server)
+	if err != nil {
+		return err
+	}
+	s.contestants = append(s.contestants, bare,
+		&contestant{language: l.name, name: "plain HTTP server behind Go's reverse proxy", url: proxy, concurrent: true},
+		&contestant{language: l.name, name: "plain HTTP server, asked directly", url: server, concurrent: true})
+	return nil
+}
+
+// startPlain starts a server that says its address in its first line, and returns its URL.
+func (s *stage) startPlain(ctx context.Context, program string, arguments ...string) (string, error) {
+	server := exec.CommandContext(ctx, program, arguments...) //nolint:gosec // the interpreter Wick found, or this program
+	out, err := server.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := server.Start(); err != nil {
+		return "", err
 	}
 	s.closers = append(s.closers, func() error { return end(server) })
 	address, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return fmt.Errorf("%s said no address: %w", l.plain, err)
+		return "", fmt.Errorf("%s %v said no address: %w", program, arguments, err)
 	}
-	to := &url.URL{Scheme: "http", Host: strings.TrimSpace(address)}
-	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }})
-	s.closers = append(s.closers, func() error { proxy.Close(); return nil })
-	s.contestants = append(s.contestants, bare,
-		&contestant{language: l.name, name: "plain HTTP server behind Go's reverse proxy", url: proxy.URL, concurrent: true},
-		&contestant{language: l.name, name: "plain HTTP server, asked directly", url: to.String(), concurrent: true})
-	return nil
+	return "http://" + strings.TrimSpace(address), nil
+}
+
+// proxy passes requests on to a URL until the process is ended.
+func proxy(to string) error {
+	target, err := url.Parse(to)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Println(listener.Addr()); err != nil {
+		return err
+	}
+	// As many connections are kept as there may be clients; the default is two.
+	transport := &http.Transport{MaxIdleConnsPerHost: 100}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: &httputil.ReverseProxy{
+		Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+	}}
+	return server.Serve(listener)
 }
 
 // interpreterOf asks wick what it runs a runtime's functions with.
