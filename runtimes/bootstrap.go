@@ -13,6 +13,7 @@ import (
 
 //go:embed node/index.mjs node/ca-cert.pem node/wick/*.mjs
 //go:embed python/bootstrap.py python/wick_runtime/*.py
+//go:embed ruby/lib
 var embedded embed.FS
 
 // materialise writes a language's bootstrap into a folder named after its content, once,
@@ -95,16 +96,17 @@ func (s *Set) nodeFrame() (string, error) {
 	})
 }
 
-// pythonFrame is /var/lang of a system Python: links to where it is.
-func (s *Set) pythonFrame(in Interpreter) (string, error) {
+// systemFrame is /var/lang of a system interpreter: links to where it is, by these names.
+func (s *Set) systemFrame(in Interpreter, names ...string) (string, error) {
 	sum := sha256.Sum256([]byte(in.Bin + " " + in.Version))
-	target := filepath.Join(s.dir, "lang", "python-"+hex.EncodeToString(sum[:8]))
+	target := filepath.Join(s.dir, "lang", string(in.Language)+"-"+hex.EncodeToString(sum[:8]))
 	return target, writeOnce(target, func(at string) error {
 		if err := os.Mkdir(filepath.Join(at, "bin"), 0o755); err != nil { //nolint:gosec // as above
 			return err
 		}
-		for _, name := range []string{"python", "python3", pythonName(in)} {
-			if err := os.Symlink(in.Bin, filepath.Join(at, "bin", name)); err != nil {
+		for _, name := range names {
+			err := os.Symlink(in.Bin, filepath.Join(at, "bin", name))
+			if err != nil && !errors.Is(err, fs.ErrExist) {
 				return err
 			}
 		}

@@ -40,7 +40,7 @@ func (s *Set) Stem(m Match) Command {
 	env := base(m)
 	env["WICK_STEM"] = strconv.Itoa(StemFD)
 	// What isn't of the language but of one of its runtimes comes with the assignment.
-	for _, name := range []string{"AWS_EXECUTION_ENV", "NODE_PATH", "NODE_EXTRA_CA_CERTS", "LC_CTYPE", "PWD"} {
+	for _, name := range append([]string{"AWS_EXECUTION_ENV", "PWD"}, m.Language.known().laterVariables...) {
 		delete(env, name)
 	}
 	for name, value := range env {
@@ -69,69 +69,13 @@ func (s *Set) Ordinary(m Match, f *wick.Function) Command {
 
 // interpreterCommand is the command line of a bootstrap; f is nil for a stem.
 func interpreterCommand(m Match, f *wick.Function) Command {
-	if m.Language == Python {
-		program := langDir + "/bin/" + pythonName(m.Interpreter)
-		return Command{Path: program, Args: []string{program, runtimeDir + "/bootstrap.py"}}
-	}
-	program := langDir + "/bin/node"
-	args := []string{program, "--expose-gc", "--max-http-header-size", "81920"}
-	if f == nil {
-		// Not what the machine or the instance suggests while no function is known.
-		args = append(args, "--max-old-space-size="+strconv.Itoa(largestStemMB))
-	} else {
-		// As AWS divides an instance's memory: nine tenths for what lives long.
-		args = append(args,
-			"--max-semi-space-size="+strconv.Itoa(max(f.MemoryMB*5/100, 1)),
-			"--max-old-space-size="+strconv.Itoa(f.MemoryMB*90/100))
-	}
-	args = append(args, moduleFlags(m, f)...)
-	return Command{Path: program, Args: append(args, runtimeDir+"/index.mjs")}
+	l := m.Language.known()
+	program := l.program(m.Interpreter)
+	return Command{Path: program, Args: l.command(m, program, f)}
 }
 
-// moduleFlags turn off what newer Node versions do with module syntax and Lambda's
-// don't, unless the function asks for it. Source: AWS, Node.js 22 runtime in Lambda,
-// experimental features.
-func moduleFlags(m Match, f *wick.Function) []string {
-	v, _ := parseVersion(m.Interpreter.Version) // interpreters without a version aren't kept
-	options := ""
-	if f != nil {
-		options = f.Environment["NODE_OPTIONS"]
-	}
-	var flags []string
-	for _, flag := range []struct {
-		name  string
-		since []version
-	}{
-		{"experimental-require-module", []version{{20, 17}, {22, 0}}},
-		{"experimental-detect-module", []version{{20, 10}, {21, 1}}},
-	} {
-		has := false
-		for _, since := range flag.since {
-			has = has || !v.less(since) && (v[0] == since[0] || since == flag.since[1])
-		}
-		if has && !strings.Contains(options, flag.name) {
-			flags = append(flags, "--no-"+flag.name)
-		}
-	}
-	return flags
-}
-
-// largestStemMB is the memory over which a stem's heap limit, set as Node starts, would
-// be less than the function may use.
-const largestStemMB = 4096
-
-// startVariables are settings that programs read only as they start, per language; a
-// name that ends in * is a prefix. Those in all are the dynamic linker's and the C
-// library's.
-var startVariables = map[Language][]string{
-	Node: {
-		"NODE_OPTIONS", "NODE_ICU_DATA", "NODE_V8_COVERAGE", "NODE_DEBUG*", "NODE_PENDING_DEPRECATION",
-		"NODE_NO_WARNINGS", "NODE_REDIRECT_WARNINGS", "NODE_PRESERVE_SYMLINKS*", "NODE_COMPILE_CACHE*",
-		"NODE_SKIP_PLATFORM_CHECK", "NODE_USE_*", "NODE_EXTRA_CA_CERTS", "UV_*", "OPENSSL_CONF", "SSL_CERT_*",
-	},
-	Python: {"PYTHON*"},
-}
-
+// startVariablesOfAll are the settings that the dynamic linker and the C library read
+// only as a program starts.
 var startVariablesOfAll = []string{"LD_*", "MALLOC_*", "GLIBC_TUNABLES", "LANG", "LC_*", "LANGUAGE", wrapperVariable}
 
 // readLater are exceptions: read when used, set by the bootstrap, or of no effect here.
@@ -140,11 +84,12 @@ var readLater = map[string]bool{"PYTHONPATH": true, "PYTHONUNBUFFERED": true, "P
 // NeedsOrdinary says whether f has a setting that works only on a program's start, so
 // that no stem can become it.
 func (s *Set) NeedsOrdinary(m Match, f *wick.Function) bool {
-	if m.Language == Provided || m.Language == Node && f.MemoryMB > largestStemMB {
+	l := m.Language.known()
+	if l.ordinary != nil && l.ordinary(f) {
 		return true
 	}
 	for name := range f.Environment {
-		if !readLater[name] && (matches(startVariablesOfAll, name) || matches(startVariables[m.Language], name)) {
+		if !readLater[name] && (matches(startVariablesOfAll, name) || matches(l.startVariables, name)) {
 			return true
 		}
 	}

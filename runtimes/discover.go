@@ -52,12 +52,15 @@ func Discover(ctx context.Context, o Options) (*Set, error) {
 		o.Home, _ = os.UserHomeDir() // without a home there are no version managers in it
 	}
 	s := &Set{dir: o.Dir, bootstraps: map[Language]string{}}
-	for _, l := range []Language{Node, Python} {
-		dir, err := materialise(o.Dir, l)
-		if err != nil {
-			return nil, fmt.Errorf("write %s bootstrap: %w", l, err)
+	for _, l := range languages {
+		if l.command == nil {
+			continue
 		}
-		s.bootstraps[l] = dir
+		dir, err := materialise(o.Dir, l.name)
+		if err != nil {
+			return nil, fmt.Errorf("write %s bootstrap: %w", l.name, err)
+		}
+		s.bootstraps[l.name] = dir
 	}
 	s.interpreters = identify(ctx, candidates(o), filepath.Join(o.Dir, "interpreters.json"))
 	return s, nil
@@ -76,47 +79,40 @@ type candidate struct {
 
 // place is where a manager keeps one interpreter a folder: dir/VERSION/bin.
 type place struct {
-	language Language
-	source   string
-	dir      string
-	bin      string // below a version's folder
+	source string
+	dir    string
+	bin    string // below a version's folder
 }
 
-func places(o Options) []place {
+// folders are where version managers may keep what they install.
+type folders struct {
+	// env returns what a variable names, or a folder below home.
+	env                 func(name string, fallback ...string) string
+	home, root          string // root is in front of system paths
+	data, asdf, mise, n string
+}
+
+func foldersOf(o Options) folders {
 	env := func(name string, fallback ...string) string {
 		if v := o.Getenv(name); v != "" {
 			return v
 		}
 		return filepath.Join(append([]string{o.Home}, fallback...)...)
 	}
-	data := env("XDG_DATA_HOME", ".local", "share")
-	asdf := filepath.Join(env("ASDF_DATA_DIR", ".asdf"), "installs")
-	mise := filepath.Join(env("MISE_DATA_DIR", ".local", "share", "mise"), "installs")
-	prefix := o.Getenv("N_PREFIX")
-	if prefix == "" {
-		prefix = filepath.Join(o.Root, "/usr/local")
+	f := folders{
+		env: env, home: o.Home, root: o.Root,
+		data: env("XDG_DATA_HOME", ".local", "share"),
+		asdf: filepath.Join(env("ASDF_DATA_DIR", ".asdf"), "installs"),
+		mise: filepath.Join(env("MISE_DATA_DIR", ".local", "share", "mise"), "installs"),
+		n:    o.Getenv("N_PREFIX"),
 	}
-	python, node := "bin/python3", "bin/node"
-	return []place{
-		{Python, "pyenv", filepath.Join(env("PYENV_ROOT", ".pyenv"), "versions"), python},
-		{Python, "asdf", filepath.Join(asdf, "python"), python},
-		{Python, "mise", filepath.Join(mise, "python"), python},
-		{Python, "uv", env("UV_PYTHON_INSTALL_DIR", ".local", "share", "uv", "python"), python},
-		{Node, "nvm", filepath.Join(env("NVM_DIR", ".nvm"), "versions", "node"), node},
-		{Node, "fnm", filepath.Join(env("FNM_DIR", ".local", "share", "fnm"), "node-versions"), "installation/" + node},
-		{Node, "fnm", filepath.Join(data, "fnm", "node-versions"), "installation/" + node},
-		{Node, "volta", filepath.Join(env("VOLTA_HOME", ".volta"), "tools", "image", "node"), node},
-		{Node, "asdf", filepath.Join(asdf, "nodejs"), node},
-		{Node, "mise", filepath.Join(mise, "node"), node},
-		{Node, "nodenv", filepath.Join(env("NODENV_ROOT", ".nodenv"), "versions"), node},
-		{Node, "n", filepath.Join(prefix, "n", "versions", "node"), node},
+	if f.n == "" {
+		f.n = filepath.Join(o.Root, "/usr/local")
 	}
+	return f
 }
 
-var (
-	folderVersion = regexp.MustCompile(`^(?:v|cpython-)?(\d+\.\d+\.\d+)(?:-|$)`)
-	programName   = regexp.MustCompile(`^(?:python3(?:\.\d+)?|node|nodejs)$`)
-)
+var folderVersion = regexp.MustCompile(`^(?:v|cpython-|ruby-)?(\d+\.\d+\.\d+)(?:-|$)`)
 
 // candidates lists programs, each once.
 func candidates(o Options) []candidate {
@@ -129,22 +125,39 @@ func candidates(o Options) []candidate {
 		}
 		seen[bin] = true
 		c.bin = bin
+		if l := c.language.known(); l.versionOf != nil {
+			c.version = l.versionOf(bin)
+		}
 		all = append(all, c)
 	}
-	for _, p := range places(o) {
-		entries, err := os.ReadDir(p.dir)
-		if err != nil {
-			continue // that manager isn't here
+	at := foldersOf(o)
+	for _, l := range languages {
+		if l.places == nil {
+			continue
 		}
-		for _, e := range entries {
-			folder := filepath.Join(p.dir, e.Name())
-			parts := folderVersion.FindStringSubmatch(e.Name())
-			// A link (3.12 → 3.12.1) is the folder it points to; an environment made
-			// from an interpreter isn't one.
-			if parts == nil || e.Type()&os.ModeSymlink != 0 || exists(filepath.Join(folder, "pyvenv.cfg")) {
-				continue
+		if home := o.Getenv(l.homeVariable); l.homeVariable != "" && home != "" {
+			add(candidate{language: l.name, source: l.homeVariable}, filepath.Join(home, "bin", string(l.name)))
+		}
+		for _, p := range l.places(at) {
+			entries, err := os.ReadDir(p.dir)
+			if err != nil {
+				continue // that manager isn't here
 			}
-			add(candidate{language: p.language, version: parts[1], source: p.source}, filepath.Join(folder, p.bin))
+			for _, e := range entries {
+				folder := filepath.Join(p.dir, e.Name())
+				// A link (3.12 → 3.12.1) is the folder it points to; an environment made
+				// from an interpreter isn't one.
+				if e.Type()&os.ModeSymlink != 0 || exists(filepath.Join(folder, "pyvenv.cfg")) {
+					continue
+				}
+				c := candidate{language: l.name, source: p.source}
+				if parts := folderVersion.FindStringSubmatch(e.Name()); parts != nil {
+					c.version = parts[1]
+				} else if l.versionOf == nil {
+					continue
+				}
+				add(c, filepath.Join(folder, p.bin))
+			}
 		}
 	}
 	dirs := filepath.SplitList(o.Getenv("PATH"))
@@ -162,14 +175,11 @@ func candidates(o Options) []candidate {
 			source = dir
 		}
 		for _, e := range entries {
-			if !programName.MatchString(e.Name()) {
-				continue
+			for _, l := range languages {
+				if l.programs != nil && l.programs.MatchString(e.Name()) {
+					add(candidate{language: l.name, source: source}, filepath.Join(dir, e.Name()))
+				}
 			}
-			language := Python
-			if strings.HasPrefix(e.Name(), "node") {
-				language = Node
-			}
-			add(candidate{language: language, source: source}, filepath.Join(dir, e.Name()))
 		}
 	}
 	return all
@@ -239,7 +249,7 @@ func identify(ctx context.Context, all []candidate, memoryFile string) []Interpr
 		asked.Add(1)
 		go func() {
 			defer asked.Done()
-			version := askVersion(ctx, c.bin)
+			version := askVersion(ctx, c)
 			mu.Lock()
 			defer mu.Unlock()
 			c.version = version
@@ -253,11 +263,14 @@ func identify(ctx context.Context, all []candidate, memoryFile string) []Interpr
 	var found []Interpreter
 	for _, c := range all {
 		v, ok := parseVersion(c.version)
-		if !ok || v.less(oldest[c.language]) || c.language == Python && v[0] != 3 {
+		l := c.language.known()
+		if !ok || !l.runs(v) {
 			continue // too old for the bootstraps, or another language by now
 		}
 		in := Interpreter{Language: c.language, Version: c.version, Bin: c.bin, Source: c.source}
-		if !strings.HasPrefix(c.bin, "/usr/") {
+		if l.root != nil {
+			in.Root = l.root(c.bin)
+		} else if !strings.HasPrefix(c.bin, "/usr/") {
 			in.Root = filepath.Dir(filepath.Dir(c.bin))
 		}
 		found = append(found, in)
@@ -273,15 +286,13 @@ func identify(ctx context.Context, all []candidate, memoryFile string) []Interpr
 	return found
 }
 
-var printedVersion = regexp.MustCompile(`^(?:Python |v)(\d+\.\d+\.\d+)`)
-
-func askVersion(ctx context.Context, bin string) string {
+func askVersion(ctx context.Context, c *candidate) string {
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, bin, "--version")
+	cmd := exec.CommandContext(ctx, c.bin, "--version")
 	cmd.Env = []string{"LC_ALL=C"}
 	out, err := cmd.Output()
-	parts := printedVersion.FindSubmatch(bytes.TrimSpace(out))
+	parts := c.language.known().printed.FindSubmatch(bytes.TrimSpace(out))
 	if err != nil || parts == nil {
 		return ""
 	}

@@ -1,7 +1,6 @@
 package runtimes
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/wick-run/wick"
@@ -39,9 +38,8 @@ func Environment(f *wick.Function, m Match) map[string]string {
 	for name, value := range f.Environment {
 		env[name] = value
 	}
-	if m.Language == Python && m.Interpreter.Root != "" && !hasEntry(env["LD_LIBRARY_PATH"], langDir+"/lib") {
-		// A relocated Python finds its own library nowhere else.
-		env["LD_LIBRARY_PATH"] += ":" + langDir + "/lib"
+	if l := m.Language.known(); l.adapt != nil {
+		l.adapt(env, m)
 	}
 	return env
 }
@@ -56,25 +54,14 @@ func base(m Match) map[string]string {
 		"LAMBDA_TASK_ROOT":   taskDir,
 		"LAMBDA_RUNTIME_DIR": runtimeDir,
 	}
-	want, _ := parseRuntime(m.Runtime) // a Match is of a runtime that parses
-	switch m.Language {
-	case Node:
-		major := strconv.Itoa(want.major)
-		env["NODE_PATH"] = "/opt/nodejs/node" + major +
-			"/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"
-		if want.major <= 18 {
-			env["NODE_EXTRA_CA_CERTS"] = runtimeDir + "/ca-cert.pem"
-		}
-	case Python:
-		env["PYTHONPATH"] = runtimeDir
-		if want.minor >= 12 {
-			env["LC_CTYPE"] = "C.UTF-8"
-		}
-	}
 	if m.Language != Provided {
 		env["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + m.Runtime
 		env["PWD"] = taskDir
 		env["SHLVL"] = "0"
+	}
+	if l := m.Language.known(); l.environment != nil {
+		want, _ := parseRuntime(m.Runtime) // a Match is of a runtime that parses
+		l.environment(env, m, want)
 	}
 	return env
 }

@@ -22,6 +22,7 @@ var ofTheInstance = map[string]bool{
 	"AWS_LAMBDA_RUNTIME_API": true, "AWS_REGION": true, "AWS_DEFAULT_REGION": true, "AWS_ACCESS_KEY_ID": true,
 	"AWS_SECRET_ACCESS_KEY": true, "AWS_SESSION_TOKEN": true, "AWS_XRAY_CONTEXT_MISSING": true, "AWS_XRAY_DAEMON_ADDRESS": true,
 	"_AWS_XRAY_DAEMON_ADDRESS": true, "_AWS_XRAY_DAEMON_PORT": true, "_X_AMZN_TRACE_ID": true,
+	"AWS_ACCESS_KEY": true, "AWS_SECRET_KEY": true, // older Java's bootstrap adds them
 }
 
 // TestEnvironmentIsAsRecorded compares with every recorded introspection of a runtime

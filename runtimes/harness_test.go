@@ -258,7 +258,10 @@ func (p *process) environment(m Match, prog program) map[string]string {
 
 // outside turns the places inside an instance into this test's.
 func (p *process) outside(m Match, s string) string {
-	replace := []string{runtimeDir, set(p.t).bootstraps[m.Language], langDir + "/bin/node", m.Interpreter.Bin, langDir + "/bin/" + pythonName(m.Interpreter), m.Interpreter.Bin}
+	replace := []string{runtimeDir, set(p.t).bootstraps[m.Language]}
+	if l := m.Language.known(); l.program != nil {
+		replace = append(replace, l.program(m.Interpreter), m.Interpreter.Bin)
+	}
 	if p.dir != "" {
 		replace = append(replace, taskDir, p.dir)
 	}

@@ -3,13 +3,10 @@ package runtimes
 import (
 	"fmt"
 	"path"
-	"path/filepath"
+	"strings"
 
 	"github.com/wick-run/wick"
 )
-
-// oldest is the oldest minor version (Python) or major version (Node) the bootstraps run on.
-var oldest = map[Language]version{Python: {3, 8}, Node: {16}}
 
 // Match returns what runs a runtime here. It is the newest patch of the version the
 // runtime names; where that is missing, the version nearest to it, the newer one of two
@@ -33,26 +30,30 @@ func (s *Set) Match(runtime string, strict bool) (Match, error) {
 		m.RuntimeVersion = "provided:" + providedSuffix(runtime) + "v1"
 		return m, nil
 	}
+	l := want.language.known()
 	best, exact, found := nearest(s.interpreters, want)
 	if !found {
+		needs := l.title
+		if l.onlyNewer {
+			needs = fmt.Sprintf("%s %d or newer", l.title, want.major)
+		}
 		return Match{}, wick.Errorf(wick.InvalidRuntime,
 			"runtime %s needs %s, and none was found on this machine: install it, or start wick with it on PATH",
-			runtime, languageName(want.language))
+			runtime, needs)
 	}
 	if !exact && strict {
 		return Match{}, wick.Errorf(wick.InvalidParameter,
 			"runtime %s is not on this machine (nearest: %s %s at %s); install it, or serve without --strict-runtimes",
-			runtime, languageName(want.language), best.Version, best.Bin)
+			runtime, l.title, best.Version, best.Bin)
 	}
 	m.Interpreter, m.Exact = best, exact
-	name := map[Language]string{Node: "nodejs", Python: "python"}[want.language]
 	switch {
 	case !exact:
-		m.RuntimeVersion = fmt.Sprintf("%s:%s (%s not on this machine)", name, best.Version, runtime)
-	case want.language == Node:
-		m.RuntimeVersion = fmt.Sprintf("nodejs:%d.v1", want.major)
+		m.RuntimeVersion = fmt.Sprintf("%s:%s (%s not on this machine)", l.prefix, best.Version, runtime)
+	case l.byMinor:
+		m.RuntimeVersion = fmt.Sprintf("%s:%d.%d.v1", l.prefix, want.major, want.minor)
 	default:
-		m.RuntimeVersion = fmt.Sprintf("python:%d.%d.v1", want.major, want.minor)
+		m.RuntimeVersion = fmt.Sprintf("%s:%s.v1", l.prefix, strings.TrimSuffix(runtime[len(l.prefix):], ".x"))
 	}
 	mounts, err := s.mounts(best)
 	if err != nil {
@@ -69,14 +70,8 @@ func providedSuffix(runtime string) string {
 	return ""
 }
 
-func languageName(l Language) string {
-	if l == Node {
-		return "Node.js"
-	}
-	return "Python"
-}
-
 func nearest(all []Interpreter, want wanted) (best Interpreter, exact, found bool) {
+	l := want.language.known()
 	bestDistance := 0
 	var bestVersion version
 	for _, in := range all {
@@ -85,8 +80,12 @@ func nearest(all []Interpreter, want wanted) (best Interpreter, exact, found boo
 			continue
 		}
 		distance := v[0] - want.major
-		if want.language == Python {
-			distance = v[1] - want.minor
+		if l.byMinor {
+			// No language had a hundred minor versions of one major version.
+			distance = 100*distance + v[1] - want.minor
+		}
+		if l.onlyNewer && distance < 0 {
+			continue
 		}
 		near := abs(distance) < abs(bestDistance)
 		newer := abs(distance) == abs(bestDistance) && bestVersion.less(v)
@@ -106,38 +105,9 @@ func abs(n int) int {
 
 // mounts returns where an interpreter and its bootstrap come to be inside.
 func (s *Set) mounts(in Interpreter) ([]Mount, error) {
-	bootstrap := Mount{s.bootstraps[in.Language], runtimeDir}
-	switch {
-	case in.Language == Node:
-		// Only the program: a prefix such as /usr/local holds much that isn't Node's.
-		frame, err := s.nodeFrame()
-		if err != nil {
-			return nil, err
-		}
-		return []Mount{{frame, langDir}, {in.Bin, langDir + "/bin/node"}, bootstrap}, nil
-	case in.Root == "":
-		frame, err := s.pythonFrame(in)
-		if err != nil {
-			return nil, err
-		}
-		return []Mount{{frame, langDir}, bootstrap}, nil
-	}
-	// What was installed with pip on this machine would make a function work here that
-	// fails on AWS.
-	empty, err := s.emptyDir()
+	mounts, err := in.Language.known().mounts(s, in)
 	if err != nil {
 		return nil, err
 	}
-	packages := "/lib/" + pythonName(in) + "/site-packages"
-	mounts := []Mount{{in.Root, langDir}}
-	if isDir(filepath.Join(in.Root, packages)) {
-		mounts = append(mounts, Mount{empty, langDir + packages})
-	}
-	return append(mounts, bootstrap), nil
-}
-
-// pythonName is the program's name: python3.12.
-func pythonName(in Interpreter) string {
-	v, _ := parseVersion(in.Version) // interpreters without a version aren't kept
-	return fmt.Sprintf("python%d.%d", v[0], v[1])
+	return append(mounts, Mount{s.bootstraps[in.Language], runtimeDir}), nil
 }

@@ -9,9 +9,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
+
+	"github.com/wick-run/wick"
 )
+
+var provided = &language{
+	name: Provided, title: "provided", prefix: "provided",
+	identifier: regexp.MustCompile(`^(?:\d+)?(?:\..+)?$`),
+	ordinary:   func(*wick.Function) bool { return true },
+}
 
 // Bootstraps are where a provided runtime's program is looked for, inside, in order.
 var Bootstraps = []string{taskDir + "/bootstrap", "/opt/bootstrap"}

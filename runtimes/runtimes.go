@@ -1,19 +1,8 @@
 package runtimes
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
-)
-
-// Language is what runs a function's code.
-type Language string
-
-// The languages Wick runs.
-const (
-	Node     Language = "node"
-	Python   Language = "python"
-	Provided Language = "provided" // the function brings its own bootstrap
 )
 
 // Interpreter is one installed interpreter.
@@ -75,33 +64,6 @@ var runtimes = map[string]bool{
 func Known(runtime string) (known, deprecated bool) {
 	deprecated, known = runtimes[runtime]
 	return known, deprecated
-}
-
-var runtimeName = regexp.MustCompile(`^(nodejs|python|provided)(\d+)?(?:\.(.+))?$`)
-
-// wanted is a runtime identifier taken apart. For Node minor is -1: a major version is
-// all a runtime names.
-type wanted struct {
-	language     Language
-	major, minor int
-}
-
-// parseRuntime returns what a runtime asks for; ok is false for a language not run here.
-func parseRuntime(runtime string) (w wanted, ok bool) {
-	parts := runtimeName.FindStringSubmatch(runtime)
-	if parts == nil {
-		return wanted{}, false
-	}
-	major, err := strconv.Atoi(parts[2])
-	switch parts[1] {
-	case "provided":
-		return wanted{language: Provided}, true
-	case "nodejs":
-		return wanted{language: Node, major: major, minor: -1}, err == nil
-	default:
-		minor, minorErr := strconv.Atoi(parts[3])
-		return wanted{language: Python, major: major, minor: minor}, err == nil && minorErr == nil
-	}
 }
 
 // version is a dotted version as numbers.

@@ -1,0 +1,112 @@
+package runtimes
+
+import (
+	"regexp"
+	"strconv"
+
+	"github.com/wick-run/wick"
+)
+
+// Language is what runs a function's code.
+type Language string
+
+// The languages Wick runs.
+const (
+	Node     Language = "node"
+	Python   Language = "python"
+	Ruby     Language = "ruby"
+	Java     Language = "java"
+	Provided Language = "provided" // the function brings its own bootstrap
+)
+
+// language is all this package knows of one: each has a file of its own. Hooks that are
+// nil don't apply to it; only provided has neither interpreter nor bootstrap.
+type language struct {
+	name   Language
+	title  string // as people say it
+	prefix string // of its runtime identifiers
+
+	// identifier matches what follows prefix in an identifier; its groups are the major
+	// and, where byMinor, the minor version.
+	identifier *regexp.Regexp
+	// byMinor says that identifiers name a minor version too, which is what nearness is
+	// counted in.
+	byMinor bool
+	// onlyNewer refuses interpreters older than the identifier's version.
+	onlyNewer bool
+	// runs says whether the bootstrap runs on a version.
+	runs func(version) bool
+
+	// programs are the names to look for on PATH, printed what one prints of its version.
+	programs *regexp.Regexp
+	printed  *regexp.Regexp
+	places   func(folders) []place
+	// homeVariable names a folder whose bin is looked at first.
+	homeVariable string
+	// versionOf reads a program's version from what lies around it, "" where it can't.
+	versionOf func(bin string) string
+	// root returns the folder that goes to /var/lang; nil: the one above the program's,
+	// none for a program of the system.
+	root func(bin string) string
+
+	// mounts returns what an interpreter needs inside beside the bootstrap.
+	mounts func(s *Set, in Interpreter) ([]Mount, error)
+	// program is where the interpreter is inside, command how it starts the bootstrap: f
+	// is nil for a stem.
+	program func(in Interpreter) string
+	command func(m Match, program string, f *wick.Function) []string
+
+	// environment adds the language's variables to what every runtime has.
+	environment func(env map[string]string, m Match, w wanted)
+	// adapt changes the finished environment to what this interpreter needs.
+	adapt func(env map[string]string, m Match)
+	// laterVariables are those that a stem gets with its function only.
+	laterVariables []string
+	// startVariables are settings that programs of the language read only as they start;
+	// a name that ends in * is a prefix.
+	startVariables []string
+	// ordinary says whether a function can't come from a stem whatever its variables.
+	ordinary func(f *wick.Function) bool
+}
+
+// languages are all there are, in the order they are looked for.
+var languages = []*language{node, python, ruby, provided}
+
+// known returns a language's description, that of provided for one that isn't known.
+func (l Language) known() *language {
+	for _, known := range languages {
+		if known.name == l {
+			return known
+		}
+	}
+	return provided
+}
+
+// wanted is a runtime identifier taken apart. Where identifiers name a major version
+// only, minor is -1.
+type wanted struct {
+	language     Language
+	major, minor int
+}
+
+// parseRuntime returns what a runtime asks for; ok is false for a language not run here.
+func parseRuntime(runtime string) (w wanted, ok bool) {
+	for _, l := range languages {
+		if len(runtime) < len(l.prefix) || runtime[:len(l.prefix)] != l.prefix {
+			continue
+		}
+		parts := l.identifier.FindStringSubmatch(runtime[len(l.prefix):])
+		if parts == nil {
+			return wanted{}, false
+		}
+		w = wanted{language: l.name, minor: -1}
+		if len(parts) > 1 {
+			w.major, _ = strconv.Atoi(parts[1]) // few digits: identifier says so
+		}
+		if l.byMinor {
+			w.minor, _ = strconv.Atoi(parts[2]) // likewise
+		}
+		return w, true
+	}
+	return wanted{}, false
+}
