@@ -82,8 +82,14 @@ func TestProvidedFails(t *testing.T) {
 	answeredThenExit := exits("a runtime of our own/an answer, then an exit", own, exitError, withCode+"4", "").with(`{"Do":"answer then exit"}`)
 	answeredThenExit.object, answeredThenExit.ok = "", `"answered"`
 
+	slowAgain := initReport("invoke", "error\tError Type: Runtime.Unknown") + start + "<time> <id> Task timed out after 1.00 seconds\n\n" + report + timedOut
+	slow := timesOut("an init that takes longer than 10 seconds", provided(t, "init.hang"), "")
+	slow.log = initStart + initReport("init", "timeout") + slowAgain
+	slow.next, slow.nextLog = "", slowAgain
+
 	runFailures(t, []failure{
 		// Load.
+		slow,
 		cannotStart("no bootstrap", function{runtime: "provided.al2023", handler: "x", code: zipped(t, map[string]string{"other": ""})},
 			noEntry, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]", ""),
 		cannotStart("a bootstrap that isn't executable", providedFile(t, 0o644, "#!/bin/sh\n"), noEntry, "fork/exec /var/task/bootstrap: permission denied", ""),

@@ -36,7 +36,7 @@ func main() {
 	case "init.error":
 		initError()
 	case "init.hang":
-		<-context.Background().Done()
+		time.Sleep(time.Hour)
 	case "raw":
 		raw()
 	case "echo":
