@@ -77,6 +77,7 @@ type pool struct {
 	waiters  []*waiter            // the first came first
 	starting int
 	retired  bool  // out of date: serves those who wait already, then ends
+	deleted  bool  // retired since its function is no more
 	typical  int64 // bytes an instance of it was last seen to use
 	hungry   bool  // in Fleet.hungry
 }
@@ -334,7 +335,7 @@ func (f *Fleet) start(m *member) {
 		f.mu.Unlock()
 		return
 	}
-	if !errors.Is(err, context.Canceled) {
+	if f.ctx.Err() == nil { // else it is the closing that ended it
 		f.o.Log.Error("an instance could not be started", "function", p.function.Name, "error", err)
 	}
 	f.mu.Lock()
@@ -417,10 +418,14 @@ func (f *Fleet) Retire(id wick.FunctionID, version, current string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for k, p := range f.pools {
-		if k.function != id || k.version != version || (k.config == current && current != "") {
+		if k.function != id || k.version != version {
 			continue
 		}
-		p.retired = true
+		if k.config == current && current != "" {
+			p.retired = p.deleted // what was changed back is current again
+			continue
+		}
+		p.retired, p.deleted = true, p.deleted || current == ""
 		for len(p.idle) > 0 {
 			f.stop(p.idle[len(p.idle)-1])
 		}

@@ -445,3 +445,40 @@ func TestAFailingStartFailsItsEvent(t *testing.T) {
 		t.Errorf("answered %q", r.answer)
 	}
 }
+
+func TestAConfigurationThatIsChangedBackIsServedByItsInstances(t *testing.T) {
+	th := open(t, fleet.Options{})
+	one := th.function("f", "one")
+	running := th.send(one, "long")
+	<-th.gate.arrived
+	th.Retire(one.FunctionID, one.Version, "two")
+	th.Retire(one.FunctionID, one.Version, "one")
+	th.gate.let("long")
+	process := (<-running).process(t)
+	th.settled(t, 1)
+	if p := (<-th.send(one, "quick")).process(t); p != process {
+		t.Error("the instance of the current configuration was ended")
+	}
+}
+
+func TestAnIdleInstanceLeavesWhenOthersHaveGrownOverTheBudget(t *testing.T) {
+	th := open(t, fleet.Options{MemoryBytes: 2 * 8 << 20}) // of two that use more than that
+	if r := <-th.send(th.function("one", "one"), "quick"); r.err != nil {
+		t.Fatal(r.err)
+	}
+	running := th.send(th.function("two", "two"), "long")
+	<-th.gate.arrived
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(5 * time.Millisecond) {
+		all := th.Instances()
+		if len(all) == 1 && all[0].Function == "two" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("left: %+v", all)
+		}
+	}
+	th.gate.let("long")
+	if r := <-running; r.err != nil {
+		t.Error(r.err)
+	}
+}

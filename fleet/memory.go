@@ -42,17 +42,23 @@ func (f *Fleet) makeRoom(p *pool) bool {
 	if f.used == 0 { // alone on the machine, whatever its size
 		return true
 	}
-	for over > f.leaving && f.dropAnyStem() {
+	f.free(over, p)
+	return false
+}
+
+// free asks what is idle to leave until so many bytes are leaving, but for the instances
+// of one pool; f.mu is held.
+func (f *Fleet) free(bytes int64, spare *pool) {
+	for bytes > f.leaving && f.dropAnyStem() {
 		// What waits for no function in particular goes first.
 	}
-	for over > f.leaving {
-		victim := f.longestIdle(p)
+	for bytes > f.leaving {
+		victim := f.longestIdle(spare)
 		if victim == nil {
-			break
+			return
 		}
 		f.stop(victim)
 	}
-	return false
 }
 
 // longestIdle returns the idle instance of a pool other than p that was used least
@@ -103,6 +109,7 @@ func (f *Fleet) sweep(now time.Time) {
 		f.dropIfEmpty(p)
 	}
 	f.trimStems(now)
+	f.wakeStocker() // there may be room again for what had to leave
 }
 
 // measure reads what instances use. Those frozen since they were last measured can't
@@ -114,7 +121,9 @@ func (f *Fleet) measure() {
 	}
 	f.mu.Lock()
 	var samples []sample
+	members := 0
 	for _, p := range f.pools {
+		members += len(p.members)
 		for m := range p.members {
 			if !m.stopping && !m.measuredFrozen() {
 				samples = append(samples, sample{m: m})
@@ -137,6 +146,9 @@ func (f *Fleet) measure() {
 		f.used += bytes - m.bytes
 		m.bytes, m.measured = bytes, now
 		m.pool.typical = bytes
+	}
+	if members > 1 { // those at work may have grown; one alone may be of any size
+		f.free(f.used-f.o.MemoryBytes, nil)
 	}
 	f.feedHungry()
 }

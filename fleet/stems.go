@@ -1,7 +1,10 @@
 package fleet
 
 import (
+	"context"
+	"errors"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +43,9 @@ const (
 	// stemPatience is how long refilling waits for starts that have somebody waiting,
 	// and stemQuiet for how long there must be none, before it takes CPU from them.
 	stemPatience = 300 * time.Millisecond
-	stemQuiet    = 30 * time.Millisecond
+	// stemBootLimit is how long a bootstrap may take to wait for its function.
+	stemBootLimit = 10 * time.Second
+	stemQuiet     = 30 * time.Millisecond
 )
 
 // Anticipate has an instance for a function like fn booted ahead: one was created, or
@@ -96,7 +101,7 @@ func (f *Fleet) takeStem(p instance.Plan, m *member) *instance.Instance {
 		return nil
 	}
 	st := s.ready[0]
-	s.ready = append(s.ready[:0], s.ready[1:]...)
+	s.ready = slices.Delete(s.ready, 0, 1)
 	f.used -= st.bytes // m counts from here on
 	st.owner.Store(m)
 	return st.inst
@@ -189,7 +194,7 @@ func (f *Fleet) neediest() *stock {
 			worst, lack = s, short
 		}
 	}
-	if worst == nil || f.closing {
+	if worst == nil || f.closing || len(f.hungry) > 0 { // room is for those who wait for it
 		return nil
 	}
 	bytes := floorOf(worst.plan.Match.Runtime)
@@ -211,7 +216,13 @@ func (f *Fleet) bootStem(s *stock) {
 	})
 	if err == nil {
 		// One boots after the other: together they would only slow each other down.
-		inst.AwaitBooted(f.ctx)
+		ctx, cancel := context.WithTimeout(f.ctx, stemBootLimit)
+		inst.AwaitBooted(ctx)
+		cancel()
+		if inst.State() == wick.InstanceBooting {
+			f.end(inst)
+			err = errors.New("its bootstrap doesn't get ready")
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -235,7 +246,7 @@ func (f *Fleet) bootStem(s *stock) {
 func (f *Fleet) dropStems(s *stock, n int) {
 	for len(s.ready) > n {
 		st := s.ready[len(s.ready)-1]
-		s.ready = s.ready[:len(s.ready)-1]
+		s.ready = slices.Delete(s.ready, len(s.ready)-1, len(s.ready))
 		f.stopStem(st)
 	}
 }
