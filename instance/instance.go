@@ -110,8 +110,9 @@ type Instance struct {
 	mu          sync.Mutex // guards what follows; never held across I/O
 	match       runtimes.Match
 	state       wick.InstanceState
-	generation  int  // rises whenever a runtime's process is started or given up
-	running     bool // a runtime's process of this generation is alive
+	generation  int             // rises whenever a runtime's process is started or given up
+	running     bool            // a runtime's process of this generation is alive
+	process     sandbox.Process // the last runtime's, nil before the first
 	waiters     []*runtimeapi.Conn
 	asked       *runtimeapi.Conn // a booted runtime's parked question for its function
 	booted      chan struct{}    // closed when that is there, or never will be

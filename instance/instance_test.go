@@ -348,13 +348,14 @@ func TestWhatARuntimeDoesWrongEndsItsEventAndNotTheNext(t *testing.T) {
 
 func TestAFailedInitIsTriedAgainWithTheEvent(t *testing.T) {
 	for name, c := range map[string]struct {
-		load   string
-		answer string
-		phases string // both, but for the word of the phase
+		load    string
+		answer  string
+		printed string // before its end is told
+		phases  string // both, but for the word of the phase
 	}{
 		"an error": {
-			load:   `call("POST", "init/error", '{"errorMessage":"m","errorType":"T"}', {"Lambda-Runtime-Function-Error-Type": "T"}); sys.exit(1)`,
-			answer: `{"errorMessage":"m","errorType":"T"}`, phases: "Status: error\tError Type: Runtime.Unknown\n",
+			load:   `call("POST", "init/error", '{"errorMessage":"m","errorType":"T"}', {"Lambda-Runtime-Function-Error-Type": "T"}); time.sleep(0.1); print("last words"); sys.exit(1)`,
+			answer: `{"errorMessage":"m","errorType":"T"}`, printed: "last words\n", phases: "Status: error\tError Type: Runtime.Unknown\n",
 		},
 		"an exit": {
 			load:   `sys.exit(1)`,
@@ -374,7 +375,7 @@ func TestAFailedInitIsTriedAgainWithTheEvent(t *testing.T) {
 			}
 			log := s.events.text()
 			for _, phase := range []string{"init", "invoke"} {
-				if want := "INIT_REPORT Init Duration: N ms\tPhase: " + phase + "\t" + c.phases; !strings.Contains(log, want) {
+				if want := c.printed + "INIT_REPORT Init Duration: N ms\tPhase: " + phase + "\t" + c.phases; !strings.Contains(log, want) {
 					t.Errorf("the log lacks %q:\n%s", want, log)
 				}
 			}

@@ -21,6 +21,10 @@ import (
 // their end; they hold what it wrote just before.
 const settleTime = time.Second
 
+// lastWordsTime bounds how long a runtime may take to end after it has reported that its
+// init failed.
+const lastWordsTime = 500 * time.Millisecond
+
 // stoppedFault ends an init whose instance is being stopped.
 var stoppedFault = &fault{status: wick.StatusFailure, errorType: errTypeUnknown, message: "the instance was stopped"}
 
@@ -80,6 +84,9 @@ func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fa
 	}
 	took = time.Since(began)
 	if failed != nil {
+		if failed.status == wick.StatusError { // the runtime said so itself
+			i.awaitLastWords()
+		}
 		i.kill()
 	}
 	done := wick.InitDone{Phase: phase, Status: wick.StatusSuccess, Duration: took}
@@ -97,6 +104,24 @@ func (i *Instance) initialise(phase wick.Phase, limit time.Duration) (failed *fa
 	}
 	i.journal.state(time.Now(), done)
 	return failed, took, nil
+}
+
+// awaitLastWords gives a runtime that has reported a failed init the time to end by
+// itself, as they all do: what it prints then belongs to the log.
+func (i *Instance) awaitLastWords() {
+	i.mu.Lock()
+	i.generation++ // it is given up: its end is nothing to act on
+	p := i.process
+	i.mu.Unlock()
+	if p == nil {
+		return
+	}
+	timer := time.NewTimer(lastWordsTime)
+	defer timer.Stop()
+	select {
+	case <-p.Done():
+	case <-timer.C:
+	}
 }
 
 // initialiseAgain brings a reset instance's runtime to its first poll.
@@ -175,6 +200,7 @@ func (i *Instance) startRuntime() error {
 	i.mu.Lock()
 	i.running = i.generation == generation
 	stale := !i.running
+	i.process = p
 	if !stale {
 		i.wg.Add(1)
 	}
