@@ -16,8 +16,12 @@ type Service struct {
 	// TargetPrefix is what precedes the operation in X-Amz-Target; "" for the
 	// protocols that don't use it.
 	TargetPrefix string
+	JSONVersion  string // of "json": "1.0" or "1.1"; "" for the others
 	Operations   map[string]*Operation
 	Shapes       map[string]*Shape
+	// Codes are the service's own error codes where they differ from those that
+	// package protocol has for a kind of failure, by the latter.
+	Codes map[string]string
 }
 
 // Operation is one API call.
@@ -137,9 +141,9 @@ const DefaultMaxBody = 6 << 20
 // by name there.
 type (
 	serviceTable struct {
-		id, signingName, apiVersion, protocol, targetPrefix string
-		operations                                          []operationRow
-		shapes                                              []shapeRow
+		id, signingName, apiVersion, protocol, targetPrefix, jsonVersion string
+		operations                                                       []operationRow
+		shapes                                                           []shapeRow
 	}
 	operationRow struct {
 		name, method, uri string
@@ -176,9 +180,9 @@ type (
 func load(t *serviceTable) *Service {
 	s := &Service{
 		ID: t.id, SigningName: t.signingName, APIVersion: t.apiVersion, Protocol: t.protocol,
-		TargetPrefix: t.targetPrefix,
-		Operations:   make(map[string]*Operation, len(t.operations)),
-		Shapes:       make(map[string]*Shape, len(t.shapes)),
+		TargetPrefix: t.targetPrefix, JSONVersion: t.jsonVersion,
+		Operations: make(map[string]*Operation, len(t.operations)),
+		Shapes:     make(map[string]*Shape, len(t.shapes)),
 	}
 	shapes := make([]Shape, len(t.shapes))
 	for i := range t.shapes {

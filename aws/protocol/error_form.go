@@ -12,7 +12,8 @@ type errorForm int
 
 const (
 	formRESTJSON errorForm = iota
-	formJSON               // X-Amz-Target: awsJson 1.0 and 1.1
+	formJSON               // X-Amz-Target: awsJson 1.0
+	formJSON11             // and 1.1
 	formQuery              // XML with an ErrorResponse around
 	formRESTXML            // S3's XML
 	formCBOR
@@ -24,6 +25,9 @@ func formOf(r *http.Request, service string) errorForm {
 	case r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor":
 		return formCBOR
 	case r.Header.Get("X-Amz-Target") != "":
+		if r.Header.Get("Content-Type") == jsonType("1.1") {
+			return formJSON11
+		}
 		return formJSON
 	case service == "s3" || service == "s3express" || service == "s3-outposts" || service == "cloudfront" || service == "route53":
 		return formRESTXML
@@ -39,10 +43,17 @@ func (f errorForm) write(w http.ResponseWriter, requestID string, e *wireError) 
 	h := w.Header()
 	h.Set("X-Amzn-Errortype", e.code)
 	switch f {
-	case formJSON:
+	case formJSON, formJSON11:
 		b := appendString([]byte(`{"__type":`), e.code)
+		for _, m := range e.extra {
+			b = appendString(append(b, ','), m.name)
+			b = appendString(append(b, ':'), m.value)
+		}
 		b = appendString(append(b, `,"message":`...), e.message)
-		h.Set("Content-Type", "application/x-amz-json-1.0")
+		h.Set("Content-Type", jsonType("1.0"))
+		if f == formJSON11 {
+			h.Set("Content-Type", jsonType("1.1"))
+		}
 		return sendAs(w, e.status, append(b, '}'))
 	case formQuery:
 		h.Set("Content-Type", "text/xml")
@@ -64,6 +75,9 @@ func (f errorForm) write(w http.ResponseWriter, requestID string, e *wireError) 
 	}
 	return send(w, e.status, e.restJSON())
 }
+
+// jsonType is the content type of a version of awsJson.
+func jsonType(version string) string { return "application/x-amz-json-" + version }
 
 // restJSON is the body of an error in Lambda's way: Reason and Type beside message
 // or Message, whichever the error has.

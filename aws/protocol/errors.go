@@ -133,6 +133,9 @@ func (c *Call) inside(e *wick.Error) *wireError {
 	if !ok {
 		code = kindCodes[wick.Internal]
 	}
+	if c.service != nil && c.service.model.Codes[code] != "" {
+		code = c.service.model.Codes[code]
+	}
 	out := c.shaped(code)
 	out.message, out.reason = e.Message, e.Reason
 	if e.RetryAfterSeconds > 0 {

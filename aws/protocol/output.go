@@ -14,6 +14,7 @@ import (
 // outputPlan writes answers of one operation from its SDK struct.
 type outputPlan struct {
 	op       *operation
+	typ      string // the document's content type
 	codec    *codec // nil when the operation answers nothing
 	head     []field
 	payload  *field
@@ -21,7 +22,10 @@ type outputPlan struct {
 }
 
 func newOutputPlan(op *operation, t reflect.Type) *outputPlan {
-	p := &outputPlan{op: op}
+	p := &outputPlan{op: op, typ: "application/json"}
+	if v := op.service.model.JSONVersion; v != "" {
+		p.typ = jsonType(v)
+	}
 	if op.Output == nil {
 		return p
 	}
@@ -70,7 +74,8 @@ func (p *outputPlan) write(w http.ResponseWriter, v reflect.Value) error {
 		w.WriteHeader(status)
 		return nil
 	case p.document:
-		return send(w, status, appendStruct(make([]byte, 0, 1024), p.codec, v))
+		h.Set("Content-Type", p.typ)
+		return sendAs(w, status, appendStruct(make([]byte, 0, 1024), p.codec, v))
 	}
 	return p.writePayload(w, status, v.Field(p.payload.index))
 }

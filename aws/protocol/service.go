@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/wick-run/wick"
@@ -34,7 +35,9 @@ func NewService(model *models.Service) *Service {
 	for name, m := range model.Operations {
 		op := &operation{Operation: m, service: s}
 		s.operations[name] = op
-		s.router.add(op)
+		if model.TargetPrefix == "" {
+			s.router.add(op)
+		}
 	}
 	return s
 }
@@ -106,13 +109,10 @@ func (s *Service) vacant(name string) *operation {
 
 // serve answers a request that is the service's.
 func (s *Service) serve(w http.ResponseWriter, r *http.Request, call *Call) {
-	op, labels := s.router.match(r)
 	call.service = s
-	if op == nil {
-		WriteError(w, call, &wireError{
-			code: "UnknownOperationException", status: http.StatusNotFound,
-			message: fmt.Sprintf("%s %s is not an operation of %s.", r.Method, r.URL.EscapedPath(), s.model.ID),
-		})
+	op, labels, err := s.find(r)
+	if err != nil {
+		WriteError(w, call, err)
 		return
 	}
 	call.Operation, call.PathLabels, call.op = op.Name, labels, op
@@ -126,4 +126,27 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, call *Call) {
 		return
 	}
 	op.serve(w, r, call)
+}
+
+// find returns the operation a request names, by its X-Amz-Target where the service's
+// protocol has that, else by method and path with the path's labels.
+func (s *Service) find(r *http.Request) (*operation, map[string]string, error) {
+	if s.model.TargetPrefix == "" {
+		if op, labels := s.router.match(r); op != nil {
+			return op, labels, nil
+		}
+		return nil, nil, &wireError{
+			code: "UnknownOperationException", status: http.StatusNotFound,
+			message: fmt.Sprintf("%s %s is not an operation of %s.", r.Method, r.URL.EscapedPath(), s.model.ID),
+		}
+	}
+	target := r.Header.Get("X-Amz-Target")
+	name, ours := strings.CutPrefix(target, s.model.TargetPrefix+".")
+	if op := s.operations[name]; op != nil && ours && r.Method == http.MethodPost {
+		return op, nil, nil
+	}
+	return nil, nil, &wireError{
+		code: "UnknownOperationException", status: http.StatusBadRequest,
+		message: fmt.Sprintf("%s with X-Amz-Target %q is not an operation of %s.", r.Method, target, s.model.ID),
+	}
 }

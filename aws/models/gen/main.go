@@ -67,6 +67,7 @@ type description struct {
 		APIVersion     string `json:"apiVersion"`
 		Protocol       string `json:"protocol"`
 		TargetPrefix   string `json:"targetPrefix"`
+		JSONVersion    string `json:"jsonVersion"`
 	} `json:"metadata"`
 	Operations map[string]operation `json:"operations"`
 	Shapes     map[string]shape     `json:"shapes"`
@@ -170,6 +171,7 @@ func (d *description) table(name string) ([]byte, error) {
 	head.text("apiVersion", d.Metadata.APIVersion)
 	head.text("protocol", d.Metadata.Protocol)
 	head.text("targetPrefix", d.Metadata.TargetPrefix)
+	head.text("jsonVersion", d.Metadata.JSONVersion)
 	fmt.Fprintf(&b, "%s,\noperations: []operationRow{\n", strings.Join(head, ", "))
 	lines(&b, d.Operations, operation.row)
 	b.WriteString("},\nshapes: []shapeRow{\n")
