@@ -53,6 +53,7 @@ type InvokeStart struct {
 // RuntimeDone: the runtime finished with an event, one way or another.
 type RuntimeDone struct {
 	RequestID     string
+	Trace         string // X-Amzn-Trace-Id as the runtime got it
 	Status        Status
 	ErrorType     string
 	Duration      time.Duration
@@ -60,6 +61,8 @@ type RuntimeDone struct {
 	// Latency is from delivery to the response's first byte, Transfer from there to
 	// its last, Overhead from there to the runtime's next poll.
 	Latency, Transfer, Overhead time.Duration
+	// Error is the error object of an event that failed; set where its trace is recorded.
+	Error []byte
 }
 
 // Report: an invocation is over, extensions included.

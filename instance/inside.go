@@ -7,8 +7,8 @@ import (
 	"github.com/wick-run/wick/instance/runtimeapi"
 )
 
-// inside is what an instance serves into its sandbox: the Runtime API, Wick's own
-// API and DNS, at addresses only that sandbox can reach.
+// inside is what an instance serves into its sandbox: the Runtime API, X-Ray's daemon,
+// Wick's own API and DNS, at addresses only that sandbox can reach.
 type inside struct {
 	addresses reachable
 	closers   []func() error
@@ -16,12 +16,11 @@ type inside struct {
 
 // serveInside opens the sockets in i's sandbox and serves them.
 func (i *Instance) serveInside() error {
-	api := runtimeAPIAddress
-	i.inside.addresses = reachable{xray: xrayAddress}
+	api, xray := runtimeAPIAddress, xrayAddress
 	if i.plan.Match.Runtime == runtimeAL2 {
-		api = runtimeAPIAddressAL2
-		i.inside.addresses.xray = xrayAddressAL2
+		api, xray = runtimeAPIAddressAL2, xrayAddressAL2
 	}
+	i.inside.addresses.xray = xray
 	ln, err := i.box.Listen("tcp", api)
 	if err != nil {
 		return err
@@ -29,6 +28,14 @@ func (i *Instance) serveInside() error {
 	i.inside.addresses.runtimeAPI = ln.Addr().String()
 	i.serve(ln, func() { runtimeapi.Serve(ln, runtimeCalls{i}, &i.conns) })
 
+	if tr := i.host.Traces; tr != nil {
+		pc, err := i.box.ListenPacket("udp", xray)
+		if err != nil {
+			return err
+		}
+		i.inside.addresses.xray = pc.LocalAddr().String()
+		i.serve(pc, func() { i.receiveSegments(pc, tr) })
+	}
 	if h := i.host.ServeAPI; h != nil && i.host.InjectEndpoint {
 		ln, err := i.box.Listen("tcp", wickAPIAddress)
 		if err != nil {

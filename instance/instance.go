@@ -58,6 +58,7 @@ type Host struct {
 	// InjectEndpoint puts AWS_ENDPOINT_URL, which leads there, into environments.
 	InjectEndpoint bool
 	Resolver       Resolver // nil where the sandbox has the host's network
+	Traces         Traces   // nil: what functions send to the X-Ray daemon is lost
 	Egress         bool
 }
 

@@ -43,6 +43,7 @@ type call struct {
 	status      wick.Status
 	errorType   string
 	produced    int64
+	failure     []byte // the error object it answered with
 	respondedAt time.Time
 
 	answer chan *Answer // gets one value, nil if the instance was stopped
@@ -220,6 +221,9 @@ func (i *Instance) answer(requestID, to string, a *Answer, status wick.Status, e
 	}
 	c.responded, c.respondedAt = true, now
 	c.status, c.errorType, c.produced = status, errorType, produced
+	if a.Failed {
+		c.failure = a.Payload
+	}
 	i.mu.Unlock()
 	c.answer <- a
 	return nil
@@ -272,8 +276,13 @@ func (i *Instance) finish(c *call, failed *fault) {
 	}
 	report.Billed = billed(report.Init + report.Duration)
 	done := wick.RuntimeDone{
-		RequestID: c.inv.RequestID, Status: report.Status, ErrorType: report.ErrorType,
+		RequestID: c.inv.RequestID, Trace: c.inv.Trace, Status: report.Status, ErrorType: report.ErrorType,
 		Duration: report.Duration, ProducedBytes: c.produced,
+	}
+	if report.SegmentID != "" {
+		if done.Error = c.failure; failed != nil {
+			done.Error = failed.object(c.inv.RequestID)
+		}
 	}
 	if failed == nil {
 		done.ErrorType = c.errorType // a report names only what the platform had to end
@@ -329,6 +338,7 @@ func (i *Instance) reportOf(c *call, now time.Time) wick.Report {
 	if c.first {
 		r.Init = i.initTook
 	}
+	_, r.SegmentID, _ = wick.SampledSegment(c.inv.Trace) // "" when it isn't
 	return r
 }
 

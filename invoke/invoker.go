@@ -3,12 +3,8 @@ package invoke
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,12 +29,22 @@ type Fleet interface {
 	Invoke(ctx context.Context, f *wick.Function, inv *instance.Invocation) (*instance.Answer, error)
 }
 
+// Tracer decides which events' traces are recorded, and records them.
+type Tracer interface {
+	// Sample decides about an event of a function whose tracing is Active and whose
+	// invoker left it open.
+	Sample(f *wick.Function, at time.Time) bool
+	// Invoked takes how the service saw an event whose trace is recorded.
+	Invoked(e *wick.Invoked)
+}
+
 // Invoker walks events along the path.
 type Invoker struct {
 	functions   Functions
 	fleet       Fleet
 	concurrency int64
 	accounts    sync.Map // account/region → *atomic.Int64: events being worked on
+	tracer      Tracer   // nil: nothing is traced
 }
 
 // New returns an Invoker; concurrency is each account's limit, 0 for DefaultConcurrency.
@@ -49,6 +55,9 @@ func New(functions Functions, fleet Fleet, concurrency int) *Invoker {
 	return &Invoker{functions: functions, fleet: fleet, concurrency: int64(concurrency)}
 }
 
+// Trace has t decide about and record traces. Call it before the first Invoke.
+func (v *Invoker) Trace(t Tracer) { v.tracer = t }
+
 // Invoke walks one event: resolve, admit, place and deliver, answer. Its errors are
 // *wick.Error: NotFound, Conflict, TooManyRequests over the account's concurrency or
 // on a full machine, Unavailable while shutting down, Internal. ctx ends only the
@@ -58,26 +67,27 @@ func (v *Invoker) Invoke(ctx context.Context, r *Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	t := v.traceOf(f, r.Trace)
 	leave, err := v.admit(f)
 	if err != nil {
-		return nil, err
+		return nil, t.refused(r, f, err)
 	}
 	defer leave()
 	payload, err := whole(r.Payload)
 	if err != nil {
 		return nil, &wick.Error{Kind: wick.InvalidRequest, Message: "The request body could not be read.", Cause: err}
 	}
-	trace := traceFor(r.Trace)
 	a, err := v.fleet.Invoke(ctx, f, &instance.Invocation{
-		RequestID: r.RequestID, InvokedARN: r.InvokedARN, Trace: trace,
+		RequestID: r.RequestID, InvokedARN: r.InvokedARN, Trace: t.header,
 		ClientContext: r.ClientContext, Payload: payload, Tail: r.Tail,
 	})
 	if err != nil {
-		return nil, asError(err)
+		return nil, t.refused(r, f, asError(err))
 	}
+	t.answered(r, f, a)
 	result := &Result{
 		ExecutedVersion: f.Version, Payload: io.NopCloser(bytes.NewReader(a.Payload)),
-		Size: int64(len(a.Payload)), LogTail: a.LogTail, Trace: trace,
+		Size: int64(len(a.Payload)), LogTail: a.LogTail, Trace: t.header,
 	}
 	if a.Failed {
 		result.FunctionError = "Unhandled"
@@ -122,23 +132,4 @@ func asError(err error) error {
 		return err
 	}
 	return &wick.Error{Kind: wick.Internal, Message: "The function could not be run.", Cause: err}
-}
-
-// traceFor returns the trace header the function gets: the invoker's, or one of a new
-// trace that isn't sampled. Source: X-Ray developer guide, tracing header.
-func traceFor(given string) string {
-	if strings.Contains(given, "Root=") {
-		if !strings.Contains(given, "Sampled=") {
-			given += ";Sampled=0"
-		}
-		return given
-	}
-	var b [24]byte
-	if _, err := rand.Read(b[:]); err != nil { // it never fails on the systems we run on
-		panic(err)
-	}
-	var text [48]byte
-	hex.Encode(text[:], b[:])
-	return fmt.Sprintf("Root=1-%08x-%s;Parent=%s;Sampled=0;Lineage=1:%s:0",
-		time.Now().Unix(), text[:24], text[24:40], text[40:])
 }

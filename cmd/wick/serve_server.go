@@ -22,6 +22,7 @@ import (
 	awslambda "github.com/wick-run/wick/aws/lambda"
 	"github.com/wick-run/wick/aws/protocol"
 	"github.com/wick-run/wick/aws/sigv4"
+	awsxray "github.com/wick-run/wick/aws/xray"
 	"github.com/wick-run/wick/code"
 	"github.com/wick-run/wick/control"
 	"github.com/wick-run/wick/credentials"
@@ -32,6 +33,7 @@ import (
 	"github.com/wick-run/wick/runtimes"
 	"github.com/wick-run/wick/sandbox"
 	"github.com/wick-run/wick/sqlstore"
+	"github.com/wick-run/wick/traces"
 )
 
 // serve runs the server until ctx ends, and then stops it.
@@ -79,6 +81,7 @@ type server struct {
 	driver   sandbox.Driver
 	runtimes *runtimes.Set
 	logs     *logs.Logs
+	traces   *traces.Traces
 	control  *control.Control
 	fleet    *fleet.Fleet
 	failed   chan error
@@ -115,6 +118,8 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		return nil, err
 	}
 	s.opened(s.logs.Close)
+	s.traces = traces.Open(traces.Options{Store: store, Log: log})
+	s.opened(s.traces.Close)
 	packages, err := code.Open(filepath.Join(c.DataDir, "code"), s.codeOptions())
 	if err != nil {
 		return nil, err
@@ -130,7 +135,8 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	s.opened(s.driver.Close)
 
 	host := &instance.Host{
-		Driver: s.driver, Runtimes: s.runtimes, Code: packages, Credentials: keys, Recorder: s.logs, Log: log,
+		Driver: s.driver, Runtimes: s.runtimes, Code: packages, Credentials: keys,
+		Recorder: wick.Recorders{s.logs, s.traces}, Traces: s.traces, Log: log,
 		ServeAPI: s.serveInside, InjectEndpoint: c.InjectEndpoints, Resolver: resolver, Egress: c.Egress,
 	}
 	s.fleet = fleet.New(fleet.Options{
@@ -148,8 +154,10 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	if err := s.control.Start(ctx); err != nil {
 		return nil, err
 	}
+	invoker := invoke.New(s.control, s.fleet, c.Concurrency)
+	invoker.Trace(s.traces)
 	lambda := awslambda.New(awslambda.Options{
-		Control: s.control, Invoker: invoke.New(s.control, s.fleet, c.Concurrency),
+		Control: s.control, Invoker: invoker,
 		Code: packages, Secret: keys.Sign("code", nil), Log: log,
 	})
 	s.serveHTTP(lambda, keys)
@@ -277,7 +285,7 @@ func (s *server) codeOptions() code.Options {
 func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 	verify := s.c.AccessKeyID != ""
 	options := protocol.Options{
-		Services: []*protocol.Service{lambda.Service()}, Forward: s.c.Forward, Log: s.log,
+		Services: []*protocol.Service{lambda.Service(), awsxray.New(awsxray.Options{Traces: s.traces}).Service()}, Forward: s.c.Forward, Log: s.log,
 		Verify: verify, Secret: s.secret(keys),
 	}
 	insideOptions := options

@@ -1,0 +1,212 @@
+package xray
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/xray"
+	"github.com/aws/aws-sdk-go-v2/service/xray/types"
+
+	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/aws/models"
+	"github.com/wick-run/wick/aws/protocol"
+	"github.com/wick-run/wick/traces"
+)
+
+// maxTraceIDs is how many traces one call may name. AWS's own limit is 5 for
+// BatchGetTraces; more do no harm.
+const maxTraceIDs = 100
+
+// Options configure the API. Traces is needed.
+type Options struct {
+	Traces *traces.Traces
+	Now    func() time.Time // nil: the system's clock
+}
+
+// API serves X-Ray's operations.
+type API struct {
+	o       Options
+	service *protocol.Service
+	began   time.Time
+}
+
+// New returns the API with every operation it has registered.
+func New(o Options) *API {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &API{o: o, service: protocol.NewService(models.XRay()), began: o.Now()}
+	s := a.service
+	protocol.Handle(s, "PutTraceSegments", a.putTraceSegments)
+	protocol.Handle(s, "PutTelemetryRecords", a.putTelemetryRecords)
+	protocol.Handle(s, "BatchGetTraces", a.batchGetTraces)
+	protocol.Handle(s, "GetTraceSummaries", a.getTraceSummaries)
+	protocol.Handle(s, "GetServiceGraph", a.getServiceGraph)
+	protocol.Handle(s, "GetTraceGraph", a.getTraceGraph)
+	protocol.Handle(s, "GetSamplingRules", a.getSamplingRules)
+	protocol.Handle(s, "GetSamplingTargets", a.getSamplingTargets)
+	protocol.Handle(s, "GetSamplingStatisticSummaries", a.getSamplingStatisticSummaries)
+	return a
+}
+
+// Service returns the API for a protocol server.
+func (a *API) Service() *protocol.Service { return a.service }
+
+// invalid turns a failure over a parameter into X-Ray's own exception.
+func invalid(err error) error {
+	var e *wick.Error
+	if errors.As(err, &e) && e.Kind == wick.InvalidParameter {
+		return &types.InvalidRequestException{Message: aws.String(e.Message)}
+	}
+	return err
+}
+
+func (a *API) putTraceSegments(ctx context.Context, in *xray.PutTraceSegmentsInput) (*xray.PutTraceSegmentsOutput, error) {
+	call := protocol.From(ctx)
+	out := &xray.PutTraceSegmentsOutput{UnprocessedTraceSegments: []types.UnprocessedTraceSegment{}}
+	for _, document := range in.TraceSegmentDocuments {
+		err := a.o.Traces.Put(call.Account, call.Region, []byte(document))
+		var refused *traces.Rejection
+		switch {
+		case errors.As(err, &refused):
+			u := types.UnprocessedTraceSegment{ErrorCode: &refused.Code, Message: &refused.Message}
+			if refused.ID != "" {
+				u.Id = &refused.ID
+			}
+			out.UnprocessedTraceSegments = append(out.UnprocessedTraceSegments, u)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// putTelemetryRecords takes what daemons tell of themselves, which nobody can ask for.
+func (a *API) putTelemetryRecords(context.Context, *xray.PutTelemetryRecordsInput) (*xray.PutTelemetryRecordsOutput, error) {
+	return &xray.PutTelemetryRecordsOutput{}, nil
+}
+
+// get returns traces by their IDs.
+func (a *API) get(ctx context.Context, ids []string) ([]*traces.Trace, []string, error) {
+	if len(ids) > maxTraceIDs {
+		return nil, nil, invalid(wick.Errorf(wick.InvalidParameter, "Too many trace IDs: %d of %d.", len(ids), maxTraceIDs))
+	}
+	call := protocol.From(ctx)
+	return a.o.Traces.Get(ctx, call.Account, call.Region, ids)
+}
+
+func (a *API) batchGetTraces(ctx context.Context, in *xray.BatchGetTracesInput) (*xray.BatchGetTracesOutput, error) {
+	found, missing, err := a.get(ctx, in.TraceIds)
+	if err != nil {
+		return nil, err
+	}
+	out := &xray.BatchGetTracesOutput{Traces: []types.Trace{}, UnprocessedTraceIds: append([]string{}, missing...)}
+	for _, t := range found {
+		trace := types.Trace{
+			Id: &t.ID, Duration: aws.Float64(t.Duration().Seconds()), LimitExceeded: &t.LimitExceeded, Segments: []types.Segment{},
+		}
+		for _, s := range t.Segments {
+			trace.Segments = append(trace.Segments, types.Segment{Id: &s.ID, Document: &s.Document})
+		}
+		out.Traces = append(out.Traces, trace)
+	}
+	return out, nil
+}
+
+func (a *API) getTraceSummaries(ctx context.Context, in *xray.GetTraceSummariesInput) (*summariesOutput, error) {
+	call := protocol.From(ctx)
+	page, err := a.o.Traces.Summaries(ctx, traces.Query{
+		Account: call.Account, Region: call.Region, From: aws.ToTime(in.StartTime), To: aws.ToTime(in.EndTime),
+		Filter: aws.ToString(in.FilterExpression), Token: aws.ToString(in.NextToken),
+	})
+	if err != nil {
+		return nil, invalid(err)
+	}
+	out := &summariesOutput{
+		TraceSummaries: []traceSummary{}, ApproximateTime: aws.Time(a.o.Now()),
+		TracesProcessedCount: aws.Int64(int64(page.Scanned)), NextToken: optional(page.Next),
+	}
+	for i := range page.Summaries {
+		out.TraceSummaries = append(out.TraceSummaries, summary(&page.Summaries[i]))
+	}
+	return out, nil
+}
+
+func (a *API) getServiceGraph(ctx context.Context, in *xray.GetServiceGraphInput) (*xray.GetServiceGraphOutput, error) {
+	call := protocol.From(ctx)
+	nodes, err := a.o.Traces.Graph(ctx, call.Account, call.Region, aws.ToTime(in.StartTime), aws.ToTime(in.EndTime))
+	if err != nil {
+		return nil, invalid(err)
+	}
+	return &xray.GetServiceGraphOutput{StartTime: in.StartTime, EndTime: in.EndTime, Services: services(nodes)}, nil
+}
+
+func (a *API) getTraceGraph(ctx context.Context, in *xray.GetTraceGraphInput) (*xray.GetTraceGraphOutput, error) {
+	found, _, err := a.get(ctx, in.TraceIds)
+	if err != nil {
+		return nil, err
+	}
+	return &xray.GetTraceGraphOutput{Services: services(traces.GraphOf(found))}, nil
+}
+
+func (a *API) getSamplingRules(ctx context.Context, _ *xray.GetSamplingRulesInput) (*xray.GetSamplingRulesOutput, error) {
+	call := protocol.From(ctx)
+	return &xray.GetSamplingRulesOutput{SamplingRuleRecords: []types.SamplingRuleRecord{{
+		CreatedAt: aws.Time(time.Unix(0, 0)), ModifiedAt: aws.Time(time.Unix(0, 0)),
+		SamplingRule: &types.SamplingRule{
+			RuleName: aws.String(traces.DefaultRule),
+			RuleARN: aws.String("arn:" + wick.Partition(call.Region) + ":xray:" + call.Region + ":" + call.Account +
+				":sampling-rule/" + traces.DefaultRule),
+			ResourceARN: aws.String("*"), Priority: aws.Int32(10000), FixedRate: traces.FixedRate, ReservoirSize: traces.ReservoirSize,
+			ServiceName: aws.String("*"), ServiceType: aws.String("*"), Host: aws.String("*"),
+			HTTPMethod: aws.String("*"), URLPath: aws.String("*"), Version: aws.Int32(1), Attributes: map[string]string{},
+		},
+	}}}, nil
+}
+
+// targetInterval is how often clients shall ask for their share of the reservoir.
+// Source: GetSamplingTargets, Interval.
+const targetInterval = 10 * time.Second
+
+func (a *API) getSamplingTargets(_ context.Context, in *xray.GetSamplingTargetsInput) (*xray.GetSamplingTargetsOutput, error) {
+	out := &xray.GetSamplingTargetsOutput{
+		LastRuleModification:    aws.Time(time.Unix(0, 0)),
+		SamplingTargetDocuments: []types.SamplingTargetDocument{}, UnprocessedStatistics: []types.UnprocessedStatistics{},
+	}
+	for _, d := range in.SamplingStatisticsDocuments {
+		if aws.ToString(d.RuleName) != traces.DefaultRule {
+			out.UnprocessedStatistics = append(out.UnprocessedStatistics, types.UnprocessedStatistics{
+				RuleName: d.RuleName, ErrorCode: aws.String("400"), Message: aws.String("Unknown rule"),
+			})
+			continue
+		}
+		out.SamplingTargetDocuments = append(out.SamplingTargetDocuments, types.SamplingTargetDocument{
+			RuleName: d.RuleName, FixedRate: traces.FixedRate, ReservoirQuota: aws.Int32(traces.ReservoirSize),
+			ReservoirQuotaTTL: aws.Time(a.o.Now().Add(targetInterval)), Interval: aws.Int32(int32(targetInterval / time.Second)),
+		})
+	}
+	return out, nil
+}
+
+func (a *API) getSamplingStatisticSummaries(
+	context.Context, *xray.GetSamplingStatisticSummariesInput,
+) (*xray.GetSamplingStatisticSummariesOutput, error) {
+	out := &xray.GetSamplingStatisticSummariesOutput{SamplingStatisticSummaries: []types.SamplingStatisticSummary{}}
+	if s := a.o.Traces.SamplingStatistics(); s.Requests > 0 {
+		out.SamplingStatisticSummaries = append(out.SamplingStatisticSummaries, types.SamplingStatisticSummary{
+			RuleName: aws.String(traces.DefaultRule), Timestamp: &s.Minute,
+			RequestCount: int32(s.Requests), SampledCount: int32(s.Sampled), BorrowCount: int32(s.Borrows),
+		})
+	}
+	return out, nil
+}
+
+// optional returns nil for what isn't set.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,298 @@
+package traces
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wick-run/wick"
+)
+
+// Bounds of what waits to be stored, and how often that is.
+const (
+	maxQueued      = 8192
+	maxQueuedBytes = 16 << 20
+	maxBatch       = 512
+	batchPause     = 100 * time.Millisecond
+	writeTimeout   = 10 * time.Second
+)
+
+// retention is how long traces are kept. Source: X-Ray FAQ, 30 days.
+const (
+	retention  = 30 * 24 * time.Hour
+	sweepEvery = time.Hour
+	sweepBatch = 1000
+)
+
+// Options configure Traces. Store is needed.
+type Options struct {
+	Store wick.TraceStore
+	Log   *slog.Logger     // nil discards
+	Now   func() time.Time // nil: the system's clock
+	// Random returns a number in [0, 1) that decides what is sampled; nil for a real one.
+	Random func() float64
+}
+
+// Traces records segments and answers for them. What it is told of is rendered and
+// stored in the background: nobody who states something waits, and what comes faster
+// than it can be kept is dropped, counted and said.
+type Traces struct {
+	o       Options
+	sampler sampler
+	inits   inits
+
+	queue       chan rendering
+	queuedBytes atomic.Int64
+	dropped     atomic.Int64 // since the last that was said
+	droppedEver atomic.Int64
+	syncs       chan chan error
+
+	closeOnce sync.Once
+	closing   chan struct{}
+	done      chan struct{}
+}
+
+// rendering is something that happened, to be made into segments.
+type rendering interface {
+	segments() []wick.TraceSegment
+	bytes() int64
+}
+
+// Open returns Traces that work until Close.
+func Open(o Options) *Traces {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	t := &Traces{
+		o: o, sampler: sampler{random: o.Random}, queue: make(chan rendering, maxQueued),
+		syncs: make(chan chan error), closing: make(chan struct{}), done: make(chan struct{}),
+	}
+	go t.run()
+	return t
+}
+
+// Close stores what has been stated and ends. Statements after that are dropped. It
+// can be called twice.
+func (t *Traces) Close() error {
+	t.closeOnce.Do(func() { close(t.closing) })
+	<-t.done
+	return nil
+}
+
+// Dropped returns how many statements were not kept since the start.
+func (t *Traces) Dropped() int64 { return t.droppedEver.Load() }
+
+// add queues what happened, or drops it.
+func (t *Traces) add(r rendering) {
+	select {
+	case <-t.closing:
+		t.drop(1)
+		return
+	default:
+	}
+	n := r.bytes()
+	if t.queuedBytes.Add(n) > maxQueuedBytes {
+		t.queuedBytes.Add(-n)
+		t.drop(1)
+		return
+	}
+	select {
+	case t.queue <- r:
+	default:
+		t.queuedBytes.Add(-n)
+		t.drop(1)
+	}
+}
+
+func (t *Traces) drop(n int) {
+	t.dropped.Add(int64(n))
+	t.droppedEver.Add(int64(n))
+}
+
+// sync returns when everything stated before is stored.
+func (t *Traces) sync(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case t.syncs <- answer:
+	case <-t.done:
+		return errors.New("traces are closed")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run is the one goroutine that writes.
+func (t *Traces) run() {
+	defer close(t.done)
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	pause := time.NewTimer(batchPause)
+	pause.Stop()
+	defer pause.Stop()
+	t.sweep()
+	for {
+		select {
+		case r := <-t.queue:
+			batch := t.take(nil, r)
+			// A moment's wait makes one transaction of what comes together.
+			pause.Reset(batchPause)
+			var answer chan error
+			for waiting := true; waiting && len(batch) < maxBatch; {
+				select {
+				case r := <-t.queue:
+					batch = t.take(batch, r)
+				case answer = <-t.syncs:
+					waiting = false
+				case <-t.closing:
+					waiting = false
+				case <-pause.C:
+					waiting = false
+				}
+			}
+			pause.Stop()
+			err := t.write(batch)
+			if answer != nil {
+				answer <- errors.Join(err, t.drain())
+			}
+		case answer := <-t.syncs:
+			answer <- t.drain()
+		case <-sweep.C:
+			t.sweep()
+		case <-t.closing:
+			_ = t.drain() // write has said what failed
+			return
+		}
+	}
+}
+
+func (t *Traces) take(batch []wick.TraceSegment, r rendering) []wick.TraceSegment {
+	t.queuedBytes.Add(-r.bytes())
+	return append(batch, r.segments()...)
+}
+
+// drain stores all that is queued when it is called.
+func (t *Traces) drain() error {
+	var errs []error
+	for left := len(t.queue); left > 0; {
+		var batch []wick.TraceSegment
+		for ; left > 0 && len(batch) < maxBatch; left-- {
+			batch = t.take(batch, <-t.queue) // only this goroutine takes
+		}
+		errs = append(errs, t.write(batch))
+	}
+	return errors.Join(errs...)
+}
+
+func (t *Traces) write(batch []wick.TraceSegment) error {
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
+	err := t.o.Store.PutSegments(ctx, batch)
+	if err != nil {
+		t.drop(len(batch))
+		t.o.Log.Error("segments of traces could not be stored", "segments", len(batch), "error", err)
+	}
+	if n := t.dropped.Swap(0); n > 0 {
+		t.o.Log.Warn("segments of traces were dropped: they came faster than they can be stored", "segments", n)
+	}
+	return err
+}
+
+// sweep deletes what is too old.
+func (t *Traces) sweep() {
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+		n, err := t.o.Store.DropTraces(ctx, t.o.Now().Add(-retention), sweepBatch)
+		cancel()
+		if err != nil {
+			t.o.Log.Warn("old traces could not be deleted", "error", err)
+		}
+		if err != nil || n < sweepBatch {
+			return
+		}
+		select {
+		case <-t.closing:
+			return
+		default:
+		}
+	}
+}
+
+// Record implements wick.Recorder: what an instance states becomes the segment of
+// origin AWS::Lambda::Function. For invocations that aren't sampled it looks at the
+// event and returns.
+func (t *Traces) Record(at time.Time, src *wick.Source, e wick.Event) {
+	switch e := e.(type) {
+	case wick.RuntimeDone:
+		trace, segment, ok := wick.SampledSegment(e.Trace)
+		if !ok {
+			return
+		}
+		e.Error = append([]byte(nil), e.Error...)
+		e.RequestID, e.ErrorType = strings.Clone(e.RequestID), strings.Clone(e.ErrorType)
+		t.add(&functionRun{
+			src: src, at: at, done: e, trace: strings.Clone(trace), segment: strings.Clone(segment), init: t.inits.of(src),
+		})
+	case wick.Report:
+		t.inits.forget(src)
+	case wick.InitDone:
+		t.inits.set(src, initialization{began: at.Add(-e.Duration), ended: at, failed: e.Status != wick.StatusSuccess})
+	case wick.StateChanged:
+		if e.To == wick.InstanceStopped {
+			t.inits.forget(src)
+		}
+	}
+}
+
+// Invoked records how the service saw an event: the segment of origin AWS::Lambda.
+func (t *Traces) Invoked(e *wick.Invoked) {
+	if trace, segment, ok := wick.SampledSegment(e.Trace); ok {
+		t.add(&serviceRun{Invoked: e, trace: trace, segment: segment})
+	}
+}
+
+// inits are the inits of instances whose first invocation isn't over.
+type inits struct {
+	n  atomic.Int64
+	by sync.Map // *wick.Source → initialization
+}
+
+type initialization struct {
+	began, ended time.Time
+	failed       bool
+}
+
+func (i *inits) set(src *wick.Source, v initialization) {
+	if _, had := i.by.Swap(src, v); !had {
+		i.n.Add(1)
+	}
+}
+
+func (i *inits) of(src *wick.Source) *initialization {
+	if v, ok := i.by.Load(src); ok {
+		in, _ := v.(initialization) // nothing else is in there
+		return &in
+	}
+	return nil
+}
+
+func (i *inits) forget(src *wick.Source) {
+	if i.n.Load() == 0 {
+		return
+	}
+	if _, had := i.by.LoadAndDelete(src); had {
+		i.n.Add(-1)
+	}
+}
