@@ -5,13 +5,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +41,12 @@ var servers struct {
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) (code int) {
+	// Functions that time out or wait leave the processor to others.
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(max(4, 2*runtime.NumCPU()))); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "wick-runtimes-*")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
