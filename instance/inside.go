@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/wick-run/wick/instance/runtimeapi"
 )
 
@@ -13,6 +15,10 @@ type inside struct {
 	addresses reachable
 	closers   []func() error
 }
+
+// maxAPIConns is how many connections to Wick's own API an instance has at a time; more
+// wait to be accepted. Each is a descriptor of the server's.
+const maxAPIConns = 64
 
 // serveInside opens the sockets in i's sandbox and serves them.
 func (i *Instance) serveInside() error {
@@ -41,6 +47,7 @@ func (i *Instance) serveInside() error {
 		if err != nil {
 			return err
 		}
+		ln = netutil.LimitListener(ln, maxAPIConns)
 		i.inside.addresses.wickAPI = ln.Addr().String()
 		i.serve(ln, func() { h(ln) })
 	}

@@ -207,13 +207,19 @@ func (s *server) closeAll() error {
 	return errors.Join(errs...)
 }
 
+// answerTime is how long, after the grace for events under way, their answers may take
+// to be written.
+const answerTime = 2 * time.Second
+
 // close ends the server: no new requests, time for those under way, then everything.
 func (s *server) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.c.Grace)
+	answering, cancel := context.WithTimeout(ctx, s.c.Grace+answerTime)
 	defer cancel()
 	shut := make(chan error, 1)
-	go func() { shut <- s.http.Shutdown(ctx) }()
-	s.fleet.Close(ctx) // answers those still under way when the time is over
+	go func() { shut <- s.http.Shutdown(answering) }()
+	working, cancel := context.WithTimeout(ctx, s.c.Grace)
+	defer cancel()
+	s.fleet.Close(working) // answers those still under way when the time is over
 	err := <-shut
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.http.Close()
