@@ -43,6 +43,10 @@ type chunk struct {
 	data    []byte
 	ids     []string // the request IDs, each once
 	rawSize int64
+
+	// isStored is closed when the chunk is in the store; nil while nobody waits for
+	// that. Guarded by the group's mutex.
+	isStored chan struct{}
 }
 
 // span is where a request ID stands in raw.

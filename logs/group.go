@@ -27,7 +27,7 @@ type group struct {
 type stream struct {
 	name    string
 	src     *wick.Source // the latest, for what the log says itself
-	next    int64        // the next record's number
+	next    int64        // the next record's number; see newStream
 	last    int64        // the last record's timestamp, milliseconds
 	open    *chunk       // nil when nothing came since the last seal
 	sealed  []*chunk     // not stored yet, oldest first
@@ -37,25 +37,33 @@ type stream struct {
 	done    bool      // no more records to come
 }
 
-// position is where a record stands in its stream.
+// position is where a record stands in its stream. Records have their numbers in the
+// order they came, whatever their timestamps.
 type position struct{ millis, seq int64 }
 
-func (p position) before(q position) bool {
-	return p.millis < q.millis || p.millis == q.millis && p.seq < q.seq
-}
+func (p position) before(q position) bool { return p.seq < q.seq }
 
 func newGroup(id wick.LogGroupID) *group {
 	return &group{id: id, streams: map[string]*stream{}, watches: map[*watch]struct{}{}}
 }
 
+// stream returns a stream's state, made if need be. Its records are numbered from the
+// microsecond it is made in: no stream gets a million records a second for long, so a
+// stream that was forgotten, or is of the server before a restart, goes on with numbers
+// it has not had. g.mu is held.
+func (g *group) stream(name string) *stream {
+	st := g.streams[name]
+	if st == nil {
+		st = &stream{name: name, next: time.Now().UnixMicro()}
+		g.streams[name] = st
+	}
+	return st
+}
+
 // append records the texts of one event, each a record or, when it is too long,
 // several. It says whether a chunk is full now. g.mu is held.
 func (g *group) append(l *Logs, at time.Time, src *wick.Source, requestID string, s *scratch) (full bool) {
-	st := g.streams[src.LogStream]
-	if st == nil {
-		st = &stream{name: src.LogStream}
-		g.streams[st.name] = st
-	}
+	st := g.stream(src.LogStream)
 	st.src = src
 	if !l.hasRoom(st, len(s.text)) {
 		st.dropped.Records += int64(len(s.ends))
@@ -102,7 +110,6 @@ func (g *group) tellDropped(l *Logs, st *stream, at time.Time) (full bool) {
 // appendRecord adds one record to the stream's open chunk and hands it to whoever
 // watches. g.mu is held.
 func (g *group) appendRecord(l *Logs, st *stream, at time.Time, requestID string, text []byte) (full bool) {
-	now := time.Now()
 	millis := at.UnixMilli()
 	// Events of one instance come in order but may be stamped by different
 	// goroutines: the log shows them in the order they came. A clock that was set
@@ -110,9 +117,16 @@ func (g *group) appendRecord(l *Logs, st *stream, at time.Time, requestID string
 	if millis < st.last && st.last-millis < 10_000 {
 		millis = st.last
 	}
-	st.last, st.touched = millis, now
+	st.last = millis
+	return g.add(l, st, millis, requestID, text)
+}
+
+// add puts a record with its timestamp into the stream's open chunk. g.mu is held.
+func (g *group) add(l *Logs, st *stream, millis int64, requestID string, text []byte) (full bool) {
+	now := time.Now()
+	st.touched = now
 	if st.open == nil {
-		st.open = &chunk{group: g, stream: st, first: position{millis, st.next}, oldest: millis, ingested: max(now.UnixMilli(), millis)}
+		st.open = &chunk{group: g, stream: st, first: position{millis, st.next}, oldest: millis, newest: millis, ingested: now.UnixMilli()}
 		g.dirty = append(g.dirty, st)
 	}
 	c := st.open
@@ -160,6 +174,9 @@ func (g *group) stored(l *Logs, c *chunk) {
 	}
 	if len(st.sealed) == 0 {
 		st.sealed = nil
+	}
+	if c.isStored != nil {
+		close(c.isStored)
 	}
 	st.bytes -= c.size()
 	l.pending.Add(-c.size())

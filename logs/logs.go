@@ -14,6 +14,9 @@ import (
 // Options say where log text goes and how much of it may wait.
 type Options struct {
 	Store wick.LogStore // required
+	// Groups is where groups and streams are kept, for deleting them and what is older
+	// than they keep; nil does neither.
+	Groups wick.LogGroupStore
 	// Functions lets the Handler find the log group of a function that has one of
 	// its own; without it every function's is /aws/lambda/NAME.
 	Functions wick.FunctionStore
@@ -47,6 +50,7 @@ type Logs struct {
 	queue   chunkQueue    // sealed chunks, in the order to store them
 	kick    chan struct{} // a chunk was sealed because it is full
 	flushes chan chan error
+	tasks   chan func() // for the writer to run between stores
 
 	stopped      atomic.Bool // nothing is recorded any more; read with a group's mutex held
 	late         atomic.Bool // something came after that
@@ -96,6 +100,7 @@ func Open(o Options) (*Logs, error) {
 		groups:   map[wick.LogGroupID]*group{},
 		kick:     make(chan struct{}, 1),
 		flushes:  make(chan chan error),
+		tasks:    make(chan func()),
 		unfollow: make(chan struct{}),
 		closing:  make(chan struct{}),
 		done:     make(chan struct{}),

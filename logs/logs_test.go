@@ -143,7 +143,7 @@ func TestAnInvocationReadsAsAWSWouldShowIt(t *testing.T) {
 		if stored[i] != inMemory[i] {
 			t.Errorf("stored %+v\nin memory %+v", stored[i], inMemory[i])
 		}
-		if stored[i].Seq != int64(i) || stored[i].Stream != src.LogStream {
+		if stored[i].Seq != stored[0].Seq+int64(i) || stored[i].Stream != src.LogStream {
 			t.Errorf("record %d has number %d in stream %s", i, stored[i].Seq, stored[i].Stream)
 		}
 	}
@@ -476,9 +476,12 @@ func TestReadersSeeEveryRecordOnceWhileOthersWrite(t *testing.T) {
 			last = true
 		default:
 		}
-		next := map[string]int{}
+		next, first := map[string]int{}, map[string]int64{}
 		for _, e := range read(t, l, Query{}) {
-			if e.Message != fmt.Sprintln(next[e.Stream]) || e.Seq != int64(next[e.Stream]) || e.RequestID != fmt.Sprint("r", next[e.Stream]/10) {
+			if next[e.Stream] == 0 {
+				first[e.Stream] = e.Seq
+			}
+			if e.Message != fmt.Sprintln(next[e.Stream]) || e.Seq != first[e.Stream]+int64(next[e.Stream]) || e.RequestID != fmt.Sprint("r", next[e.Stream]/10) {
 				t.Fatalf("read %d: %s has %q (number %d) where %d should be", reads, e.Stream, e.Message, e.Seq, next[e.Stream])
 			}
 			next[e.Stream]++

@@ -55,7 +55,10 @@ func (l *Logs) Follow(ctx context.Context, q Query, emit func([]wick.LogEvent) e
 	delivered := map[string]position{}
 	deliver := func(some []wick.LogEvent) error {
 		for i := range some {
-			delivered[some[i].Stream] = position{some[i].Timestamp.UnixMilli(), some[i].Seq}
+			p := position{some[i].Timestamp.UnixMilli(), some[i].Seq}
+			if delivered[some[i].Stream].before(p) { // in order of time, which numbers needn't be in
+				delivered[some[i].Stream] = p
+			}
 		}
 		return emit(some)
 	}

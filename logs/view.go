@@ -16,8 +16,38 @@ type Query struct {
 	Streams   []string  // empty: all
 	From, To  time.Time // [From, To); zero: open
 	RequestID string    // "": all
+	// After takes only what comes after a position, Before what comes before one, in
+	// the order Scan has; nil is open. From and To bound the search: give them too.
+	After, Before *Position
 	// Limit takes only the newest so many; 0 takes all.
 	Limit int
+}
+
+// Position is where a record stands among all of its group, in the order of Scan: by
+// time, then by stream, then by number. No two records have the same.
+type Position struct {
+	Millis int64
+	Stream string
+	Seq    int64
+}
+
+// PositionOf returns a record's position.
+func PositionOf(e *wick.LogEvent) Position {
+	return Position{e.Timestamp.UnixMilli(), e.Stream, e.Seq}
+}
+
+// Compare is negative when p comes before q, positive when it comes after.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(cmp.Compare(p.Millis, q.Millis), cmp.Compare(p.Stream, q.Stream), cmp.Compare(p.Seq, q.Seq))
+}
+
+// between says whether a record is behind After and before Before.
+func (q *Query) between(stream string, p position) bool {
+	if q.After == nil && q.Before == nil {
+		return true
+	}
+	at := Position{p.millis, stream, p.seq}
+	return (q.After == nil || at.Compare(*q.After) > 0) && (q.Before == nil || at.Compare(*q.Before) < 0)
 }
 
 // watch stands in a group from the moment a reader began, and tells what came after
@@ -86,8 +116,9 @@ type view struct {
 	delivered map[string]position
 }
 
-// chunkKey identifies a chunk wherever it is. A stream that was forgotten and came
-// back counts its records anew, hence the time of ingestion.
+// chunkKey identifies a chunk wherever it is. The time of ingestion
+// is for a clock that was set back, and for chunks of servers that numbered each
+// stream's records from 0 whenever it came back.
 type chunkKey struct {
 	stream   string
 	first    position
@@ -172,7 +203,7 @@ func (v *view) decode(list []wick.LogEvent, key chunkKey, raw []byte) []wick.Log
 		if anyLater && !p.before(later) || anyHad && !had.before(p) {
 			return
 		}
-		if !v.q.wants(key.stream, r.millis) || v.q.RequestID != "" && v.q.RequestID != string(r.request) {
+		if !v.q.wants(key.stream, r.millis) || !v.q.between(key.stream, p) || v.q.RequestID != "" && v.q.RequestID != string(r.request) {
 			return
 		}
 		list = append(list, r.event(key.stream, p.seq, key.ingested))
@@ -188,15 +219,19 @@ func byTime(a, b wick.LogEvent) int {
 	return cmp.Or(a.Timestamp.Compare(b.Timestamp), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Seq, b.Seq))
 }
 
-// scanChunks is how many chunks are read from the store at once.
-const scanChunks = 200
+// scanChunks is how many chunks are read from the store at once, and firstChunks how
+// many at first: whoever wants few records stops then.
+const (
+	scanChunks  = 200
+	firstChunks = 10
+)
 
 // scan calls emit with the view's records, oldest first, in pieces. It holds no more
 // of them in memory than chunks overlap in time.
 func (v *view) scan(ctx context.Context, emit func([]wick.LogEvent) error) error {
 	held := v.fromMemory(nil) // read and not emitted yet
 	seen := map[int64]time.Time{}
-	q := wick.LogQuery{Group: v.q.Group, Streams: v.q.Streams, From: v.q.From, To: v.q.To, RequestID: v.q.RequestID, Limit: scanChunks}
+	q := wick.LogQuery{Group: v.q.Group, Streams: v.q.Streams, From: v.q.From, To: v.q.To, RequestID: v.q.RequestID, Limit: firstChunks}
 	for {
 		page, err := v.l.o.Store.Chunks(ctx, q)
 		if err != nil {
@@ -227,6 +262,7 @@ func (v *view) scan(ctx context.Context, emit func([]wick.LogEvent) error) error
 			return err
 		}
 		held = slices.Clone(held[ready:])
+		q.Limit = max(q.Limit, min(4*q.Limit, scanChunks))
 		for id, last := range seen {
 			if last.Before(q.From) {
 				delete(seen, id)

@@ -58,7 +58,7 @@ func (l *Logs) run() {
 	ticker := time.NewTicker(l.o.FlushEvery)
 	defer ticker.Stop()
 	var r retry
-	swept := time.Now()
+	swept, expired := time.Now(), time.Now()
 	for {
 		select {
 		case <-ticker.C:
@@ -70,6 +70,9 @@ func (l *Logs) run() {
 				l.sweep()
 				swept = time.Now()
 			}
+			if time.Since(expired) > sweepEvery && !l.sweepStore() {
+				expired = time.Now()
+			}
 		case <-l.kick:
 			if r.due() {
 				_ = l.storeQueued(&r)
@@ -77,6 +80,9 @@ func (l *Logs) run() {
 		case answer := <-l.flushes:
 			l.sealAll()
 			answer <- l.storeQueued(&r)
+		case task := <-l.tasks:
+			task()
+			expired = time.Time{} // there may be much to delete now
 		case <-l.closing:
 			l.closeErr = l.storeLast(&r)
 			return

@@ -24,7 +24,7 @@ func (s *Store) AppendChunks(ctx context.Context, chunks []wick.LogChunk) error 
 				return err
 			}
 		}
-		return nil
+		return a.addBytes()
 	}, nil)
 }
 
@@ -35,18 +35,23 @@ type chunkAppender struct {
 	now    int64
 }
 
-type groupRow struct{ id, spanMillis int64 }
+type groupRow struct{ id, spanMillis, addedBytes int64 }
 
 func (a *chunkAppender) append(c *wick.LogChunk) error {
 	first, last := c.First.UnixMilli(), c.Last.UnixMilli()
-	group, err := a.group(c.Group, last-first)
+	group, err := a.group(c.Group, first, last-first)
 	if err != nil {
 		return err
 	}
-	stream, err := a.stream(group, c.Stream)
+	stream, err := a.stream(group, c.Stream, first)
 	if err != nil {
 		return err
 	}
+	const span = `UPDATE log_streams SET oldest_ms = iif(ingested_ms = 0, ?, min(oldest_ms, ?)), newest_ms = max(newest_ms, ?), ingested_ms = ? WHERE id = ?`
+	if _, err := a.tx.exec(span, first, first, last, a.now, stream); err != nil {
+		return err
+	}
+	a.groups[c.Group].addedBytes += int64(len(c.Data))
 	const insert = `INSERT INTO log_chunks (group_id, stream_id, first_ms, last_ms, first_seq, records, raw_bytes, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	data := c.Data
 	if data == nil {
@@ -68,8 +73,19 @@ func (a *chunkAppender) append(c *wick.LogChunk) error {
 	return nil
 }
 
-// group returns the ID of a group, made if need be, that knows of chunks span long.
-func (a *chunkAppender) group(id wick.LogGroupID, span int64) (int64, error) {
+// addBytes adds what was stored to the groups' sizes.
+func (a *chunkAppender) addBytes() error {
+	for _, g := range a.groups {
+		if _, err := a.tx.exec(`UPDATE log_groups SET stored_bytes = stored_bytes + ? WHERE id = ?`, g.addedBytes, g.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// group returns the ID of a group, made if need be, that knows of chunks span long. One
+// that is made was there when its first record was.
+func (a *chunkAppender) group(id wick.LogGroupID, first, span int64) (int64, error) {
 	row := a.groups[id]
 	if row == nil {
 		row = &groupRow{}
@@ -77,7 +93,7 @@ func (a *chunkAppender) group(id wick.LogGroupID, span int64) (int64, error) {
 			[]any{id.Account, id.Region, id.Name}, &row.id, &row.spanMillis)
 		if errors.Is(err, sql.ErrNoRows) {
 			const insert = `INSERT INTO log_groups (account, region, name, created_ms, span_ms) VALUES (?, ?, ?, ?, 0)`
-			row.id, err = a.insert(insert, id.Account, id.Region, id.Name, a.now)
+			row.id, err = a.insert(insert, id.Account, id.Region, id.Name, min(a.now, first))
 		}
 		if err != nil {
 			return 0, err
@@ -94,11 +110,11 @@ func (a *chunkAppender) group(id wick.LogGroupID, span int64) (int64, error) {
 }
 
 // stream returns a stream's row, made if need be.
-func (a *chunkAppender) stream(group int64, name string) (int64, error) {
+func (a *chunkAppender) stream(group int64, name string, first int64) (int64, error) {
 	var row int64
 	err := a.tx.scan(`SELECT id FROM log_streams WHERE group_id = ? AND name = ?`, []any{group, name}, &row)
 	if errors.Is(err, sql.ErrNoRows) {
-		return a.insert(`INSERT INTO log_streams (group_id, name, created_ms) VALUES (?, ?, ?)`, group, name, a.now)
+		return a.insert(`INSERT INTO log_streams (group_id, name, created_ms) VALUES (?, ?, ?)`, group, name, min(a.now, first))
 	}
 	return row, err
 }

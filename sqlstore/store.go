@@ -42,6 +42,7 @@ type Store struct {
 var (
 	_ wick.FunctionStore = (*Store)(nil)
 	_ wick.LogStore      = (*Store)(nil)
+	_ wick.LogGroupStore = (*Store)(nil)
 )
 
 // Open opens the database file at path, making it and its folder when they are not
