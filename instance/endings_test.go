@@ -22,6 +22,7 @@ type watched struct {
 	mu     sync.Mutex
 	done   string // S for each Start, K for each KillAll
 	refuse error  // of Start
+	spare  error  // of KillAll
 }
 
 func (w *watched) Create(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
@@ -47,8 +48,9 @@ func (b *watchedBox) Start(c sandbox.Command) (sandbox.Process, error) {
 func (b *watchedBox) KillAll() error {
 	b.w.mu.Lock()
 	b.w.done += "K"
+	spare := b.w.spare
 	b.w.mu.Unlock()
-	return b.Sandbox.KillAll()
+	return errors.Join(b.Sandbox.KillAll(), spare)
 }
 
 func TestARuntimeIsEndedOnceHoweverManyThingsEndIt(t *testing.T) {
@@ -96,6 +98,36 @@ func TestAnInstanceThatCannotStartARuntimeTakesNoEvent(t *testing.T) {
 	if err := other.Stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestAnInstanceWhoseProcessesCannotBeEndedStartsNoMore(t *testing.T) {
+	s := newStage(t)
+	w := &watched{Driver: s.host.Driver, spare: errors.New("one is left")}
+	s.host.Driver = w
+	i := s.bring(t, s.function(t, "provided.al2023", "bootstrap", fmt.Sprintf(misbehave, "")))
+	if a := s.invoke(t, i, "ID", `"sys.exit(1)"`); !a.Failed {
+		t.Errorf("the answer is %s", a.Payload)
+	}
+	if _, err := i.Invoke(&instance.Invocation{RequestID: "next"}); !errors.Is(err, instance.ErrNotDelivered) {
+		t.Errorf("the next event came to %v", err)
+	}
+}
+
+func TestABootThatFailsLeavesNothing(t *testing.T) {
+	s := newStage(t)
+	w := &watched{Driver: s.host.Driver, refuse: errors.New("no process can be made")}
+	s.host.Driver = w
+	plan, err := s.host.Plan(s.function(t, "python3.12", "app.py", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !plan.Stem {
+		t.Fatal("a python function takes no stem")
+	}
+	if _, err := s.host.Boot(t.Context(), plan, nil); !errors.Is(err, w.refuse) {
+		t.Errorf("booting came to %v", err)
+	}
+	// What its sandbox and servers would have left is looked for at the package's end.
 }
 
 // absurd is a duration from the beginning of time.

@@ -114,6 +114,7 @@ type Instance struct {
 	generation  int             // rises whenever a runtime's process is started or given up
 	running     bool            // a runtime's process of this generation is alive
 	process     sandbox.Process // the last runtime's, nil before the first
+	unkilled    error           // why processes of the last one may still be there: no other is started
 	waiters     []*runtimeapi.Conn
 	asked       *runtimeapi.Conn // a booted runtime's parked question for its function
 	booted      chan struct{}    // closed when that is there, or never will be

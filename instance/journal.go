@@ -41,7 +41,7 @@ type journal struct {
 	split  splitter
 	src    *wick.Source // nil until a function is assigned
 	early  []wick.LogLine
-	nearly int // bytes in early
+	nearly int // bytes in early, line ends included
 	reqID  string
 	tail   *tail
 	buf    []byte // for the tail's text
@@ -122,11 +122,7 @@ func (j *journal) begin(at time.Time, requestID string, withTail bool, events ..
 func (j *journal) finish(at time.Time, events ...wick.Event) []byte {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.drain()
-	j.flush()
-	for _, e := range events {
-		j.record(at, e)
-	}
+	j.stateLocked(at, events)
 	j.reqID = ""
 	t := j.tail
 	j.tail = nil
@@ -140,6 +136,11 @@ func (j *journal) finish(at time.Time, events ...wick.Event) []byte {
 func (j *journal) state(at time.Time, events ...wick.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.stateLocked(at, events)
+}
+
+// stateLocked is state for those who hold j.mu.
+func (j *journal) stateLocked(at time.Time, events []wick.Event) {
 	j.drain()
 	j.flush()
 	for _, e := range events {
@@ -153,9 +154,9 @@ func (j *journal) record(at time.Time, e wick.Event) {
 		return
 	}
 	if j.src == nil {
-		if l, ok := e.(wick.LogLine); ok && j.nearly+len(l.Text) <= maxEarlyBytes {
+		if l, ok := e.(wick.LogLine); ok && j.nearly+len(l.Text) < maxEarlyBytes {
 			j.early = append(j.early, l)
-			j.nearly += len(l.Text)
+			j.nearly += len(l.Text) + 1
 		}
 		return
 	}

@@ -164,7 +164,11 @@ func (i *Instance) startRuntime() error {
 	i.generation++
 	generation := i.generation
 	function, environ := i.function, i.environ
+	unkilled := i.unkilled
 	i.mu.Unlock()
+	if unkilled != nil {
+		return unkilled
+	}
 
 	var cmd runtimes.Command
 	var files []*os.File
@@ -328,12 +332,14 @@ func (i *Instance) killLocked() {
 	}
 	i.generation++
 	i.mu.Unlock()
-	if err := i.box.KillAll(); err != nil {
+	err := i.box.KillAll()
+	if err != nil {
 		i.host.Log.Error("processes of an instance could not be ended", "instance", i.id, "error", err)
 	}
 	i.conns.Settle(settleTime)
 	i.journal.ended()
 	i.mu.Lock()
+	i.unkilled = err
 	i.running, i.waiters, i.asked = false, nil, nil
 	i.mu.Unlock()
 }
