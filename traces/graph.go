@@ -81,7 +81,7 @@ func (g *graph) add(t *Trace) {
 			g.edge(client, to, s)
 		}
 		s.walk(func(sub *Segment) {
-			if sub == s || sub.Namespace == "" || called[sub.ID] {
+			if sub == s || (sub.Namespace != "aws" && sub.Namespace != "remote") || called[sub.ID] {
 				return
 			}
 			// It called somebody who doesn't send segments.

@@ -1,5 +1,5 @@
-// Package client is how Wick's own commands talk to a Wick server: AWS's Lambda API
-// through the official SDK, and the few endpoints under /_wick/ that AWS has no
+// Package client is how Wick's own commands talk to a Wick server: AWS's Lambda and
+// X-Ray APIs through the official SDK, and the few endpoints under /_wick/ that AWS has no
 // operation for. It finds the server, supplies credentials where there are none, and
 // turns failures into words that say what to do.
 //
@@ -21,6 +21,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/xray"
 	"github.com/wick-run/wick"
 )
 
@@ -34,6 +35,8 @@ type Client struct {
 	// Lambda is AWS's own client, pointed at Endpoint. It does not retry: a person at
 	// a terminal wants to see the first answer.
 	Lambda *lambda.Client
+	// XRay is the same for traces.
+	XRay *xray.Client
 
 	http *http.Client
 }
@@ -58,12 +61,14 @@ func New(endpoint string, getenv func(string) string) (*Client, error) {
 			ForceAttemptHTTP2:   true,
 		}},
 	}
+	region := first(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"), wick.DefaultRegion)
+	provider := aws.CredentialsProviderFunc(credentials(getenv))
 	c.Lambda = lambda.New(lambda.Options{
-		BaseEndpoint: aws.String(base),
-		Region:       first(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"), wick.DefaultRegion),
-		Credentials:  aws.CredentialsProviderFunc(credentials(getenv)),
-		HTTPClient:   c.http,
-		Retryer:      aws.NopRetryer{},
+		BaseEndpoint: aws.String(base), Region: region, Credentials: provider, HTTPClient: c.http, Retryer: aws.NopRetryer{},
+	})
+	c.XRay = xray.New(xray.Options{
+		BaseEndpoint: aws.String(base), Region: region, Credentials: provider, Retryer: aws.NopRetryer{},
+		HTTPClient: &http.Client{Transport: ownBodies{c.http.Transport}},
 	})
 	return c, nil
 }
