@@ -71,6 +71,9 @@ func testMain(m *testing.M) (code int) {
 // server returns the server with these flags and AWS's exact environment otherwise.
 func server(t *testing.T, flags ...string) *wickserver.Server {
 	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("no sandboxes with walls on " + runtime.GOOS + ": what functions see isn't as on AWS")
+	}
 	servers.Lock()
 	defer servers.Unlock()
 	key := fmt.Sprint(flags)

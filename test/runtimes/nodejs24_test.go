@@ -53,7 +53,7 @@ func TestNodejs24Fails(t *testing.T) {
 		exits("a promise that never settles", doing("await new Promise(() => {});"), exitError, noReason, "").with(do),
 		exits("process.exit", doing("process.exit(7);"), exitError, withCode+"7", "").with(do),
 		timesOut("a time-out", doing("for (;;);"), "").with(do),
-		exits("out of memory", doing("return Buffer.alloc(300 << 20, 1).length;"), outOfMemory, bySignal+"killed", "").with(do),
+		byLimit(exits("out of memory", doing("return Buffer.alloc(300 << 20, 1).length;"), outOfMemory, bySignal+"killed", "").with(do)),
 		fails("an answer that is too large", large(doing("return 'x'.repeat(6291556 - 1);")), tooLarge, refused).with(do),
 	})
 }

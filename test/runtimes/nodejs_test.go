@@ -95,7 +95,7 @@ func TestNodejsFails(t *testing.T) {
 			jsRecord("undefined", "Uncaught Exception", "Error", noESModule, `"code":"ERR_MODULE_NOT_FOUND","url":"file:///var/task/nosuch.mjs",`, noESTrace)),
 		cannotStart("process.exit while loading", nodejs(t, "process.exit(9);\n"), exitError, withCode+"9", ""),
 		cannotStart("process.exit(0) while loading", nodejs(t, "process.exit(0);\n"), exitError, noReason, ""),
-		cannotStart("out of memory while loading", nodejs(t, "Buffer.alloc(300 << 20, 1);\n"), outOfMemory, bySignal+"killed", ""),
+		byLimit(cannotStart("out of memory while loading", nodejs(t, "Buffer.alloc(300 << 20, 1);\n"), outOfMemory, bySignal+"killed", "")),
 
 		// Run.
 		jsThrows("an exception", doing("throw new TypeError('bad value');"), "TypeError", "bad value", "", "3:9"),
@@ -131,8 +131,8 @@ func TestNodejsFails(t *testing.T) {
 		timesOut("a time-out in a loop", doing("for (;;);"), "").with(do),
 
 		// Memory.
-		exits("out of memory", doing("return Buffer.alloc(300 << 20, 1).length;"), outOfMemory, bySignal+"killed", "").with(do),
-		survives("a child out of memory", doing("return require('child_process').spawnSync(process.execPath, ['-e', 'Buffer.alloc(300 << 20, 1)']).signal;"), `"SIGKILL"`, "").with(do),
+		byLimit(exits("out of memory", doing("return Buffer.alloc(300 << 20, 1).length;"), outOfMemory, bySignal+"killed", "").with(do)),
+		byLimit(survives("a child out of memory", doing("return require('child_process').spawnSync(process.execPath, ['-e', 'Buffer.alloc(300 << 20, 1)']).signal;"), `"SIGKILL"`, "").with(do)),
 
 		// Size, and other limits.
 		fails("an answer that is too large", large(doing("return 'x'.repeat(6291556 - 1);")), tooLarge, refused).with(do),
@@ -141,12 +141,12 @@ func TestNodejsFails(t *testing.T) {
 			"Error", "ENOSPC: no space left on device, write", `"code":"ENOSPC","errno":-28,"syscall":"write",`, "3:109"),
 		jsThrows("too many files", doing("const fs = require('fs'), open = []; try { for (;;) open.push(fs.openSync('/dev/null')); } finally { open.forEach((f) => fs.closeSync(f)); }"),
 			"Error", "EMFILE: too many open files, open '/dev/null'", `"code":"EMFILE","errno":-24,"syscall":"open","path":"/dev/null",`, "3:68"),
-		fails("too many processes", large(doing(
+		byLimit(fails("too many processes", large(doing(
 			"const {spawn} = require('child_process'), children = [];",
 			"const failed = await new Promise((resolve) => { for (let n = 0; n < 1100; n++) { const c = spawn('/bin/sleep', ['100'], {stdio: 'ignore'}); c.on('error', resolve); if (c.pid) children.push(c); } });",
 			"await Promise.all(children.map((c) => { c.kill('SIGKILL'); return new Promise((r) => c.on('exit', r)); }));",
 			"throw failed;")),
 			jsObject("Error", "spawn /bin/sleep EAGAIN", `"Error: spawn /bin/sleep EAGAIN",<...>`),
-			jsRecord("<id>", "Invoke Error", "Error", "spawn /bin/sleep EAGAIN", `"code":"EAGAIN","errno":-11,"syscall":"spawn /bin/sleep","path":"/bin/sleep","spawnargs":["100"],`, `"Error: spawn /bin/sleep EAGAIN",<...>`)).with(do),
+			jsRecord("<id>", "Invoke Error", "Error", "spawn /bin/sleep EAGAIN", `"code":"EAGAIN","errno":-11,"syscall":"spawn /bin/sleep","path":"/bin/sleep","spawnargs":["100"],`, `"Error: spawn /bin/sleep EAGAIN",<...>`)).with(do)),
 	})
 }

@@ -127,14 +127,14 @@ func TestProvidedFails(t *testing.T) {
 		timesOut("a time-out with a deaf ear", handler, "").with(`{"Do":"deaf"}`),
 
 		// Memory.
-		exits("out of memory", handler, outOfMemory, bySignal+"killed", "").with(`{"Do":"memory","Size":314572800}`),
-		survives("a child out of memory", handler, `"signal: killed"`, "").with(`{"Do":"child memory","Size":314572800}`),
+		byLimit(exits("out of memory", handler, outOfMemory, bySignal+"killed", "").with(`{"Do":"memory","Size":314572800}`)),
+		byLimit(survives("a child out of memory", handler, `"signal: killed"`, "").with(`{"Do":"child memory","Size":314572800}`)),
 
 		// Size, and other limits.
 		tooLargeForGo,
 		survives("the largest answer", handler, `"<...>"`, "").with(`{"Do":"answer","Size":6291556}`),
 		goFails("too many files", handler, `{"Do":"files"}`, `{"errorMessage":"open /dev/null: too many open files","errorType":"PathError"}`),
-		goFails("too many processes", large(handler), `{"Do":"processes"}`, `{"errorMessage":"fork: resource temporarily unavailable","errorType":"SyscallError"}`),
+		byLimit(goFails("too many processes", large(handler), `{"Do":"processes"}`, `{"errorMessage":"fork: resource temporarily unavailable","errorType":"SyscallError"}`)),
 		goFails("a full /tmp", large(handler), `{"Do":"tmp"}`, `{"errorMessage":"write /tmp/full: no space left on device","errorType":"PathError"}`),
 
 		// What only a runtime of one's own does.

@@ -83,7 +83,7 @@ func TestPythonFails(t *testing.T) {
 		cannotStart("sys.exit at import", python(t, "import sys\nsys.exit(3)\n"), exitError, withCode+"3", ""),
 		cannotStart("sys.exit(0) at import", python(t, "import sys\nsys.exit(0)\n"), exitError, noReason, ""),
 		cannotStart("os._exit at import", python(t, "import os\nprint('bye', flush=True)\nos._exit(9)\n"), exitError, withCode+"9", "bye\n"),
-		cannotStart("out of memory at import", python(t, "x = b'x' * (300 << 20)\n"), outOfMemory, bySignal+"killed", ""),
+		byLimit(cannotStart("out of memory at import", python(t, "x = b'x' * (300 << 20)\n"), outOfMemory, bySignal+"killed", "")),
 
 		// Run.
 		pyRaises("an exception", doing("os", "raise ValueError('bad value')"), "ValueError", "bad value", 6, "raise ValueError('bad value')"),
@@ -116,8 +116,8 @@ func TestPythonFails(t *testing.T) {
 		timesOut("a time-out in a loop", doing("time", "while True:", "    pass"), "").with(do),
 
 		// Memory.
-		exits("out of memory", doing("os", "x = b'x' * (300 << 20)"), outOfMemory, bySignal+"killed", "").with(do),
-		survives("a child out of memory", doing("subprocess, sys", "return subprocess.run([sys.executable, '-c', 'x = b\"x\" * (300 << 20)']).returncode"), `-9`, "").with(do),
+		byLimit(exits("out of memory", doing("os", "x = b'x' * (300 << 20)"), outOfMemory, bySignal+"killed", "").with(do)),
+		byLimit(survives("a child out of memory", doing("subprocess, sys", "return subprocess.run([sys.executable, '-c', 'x = b\"x\" * (300 << 20)']).returncode"), `-9`, "").with(do)),
 
 		// Size, and other limits.
 		pyTooLarge(large(doing("os", "return 'x' * (6291556 - 1)"))),
@@ -129,9 +129,9 @@ func TestPythonFails(t *testing.T) {
 		fails("too many files", doing("os", "files = []", "while True:", "    files.append(open('/dev/null'))"),
 			pyObject("OSError", "[Errno 24] Too many open files: '/dev/null'", "<id>", `"  File \"/var/task/app.py\", line 8, in handler\n<...>"`),
 			"[ERROR] OSError: [Errno 24] Too many open files: '/dev/null'\nTraceback (most recent call last):\n\u00a0\u00a0File \"/var/task/app.py\", line 8, in handler\n<lines>").with(do),
-		pyRaises("too many processes", large(doing("os, signal", "children = []", "try:", "    while True:", "        pid = os.fork()", "        if not pid:", "            signal.pause()", "        children.append(pid)",
+		byLimit(pyRaises("too many processes", large(doing("os, signal", "children = []", "try:", "    while True:", "        pid = os.fork()", "        if not pid:", "            signal.pause()", "        children.append(pid)",
 			"finally:", "    for pid in children:", "        os.kill(pid, signal.SIGKILL)", "        os.waitpid(pid, 0)")),
-			"BlockingIOError", "[Errno 11] Resource temporarily unavailable", 9, "pid = os.fork()"),
+			"BlockingIOError", "[Errno 11] Resource temporarily unavailable", 9, "pid = os.fork()")),
 	})
 }
 
