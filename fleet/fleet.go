@@ -77,7 +77,6 @@ type pool struct {
 	waiters  []*waiter            // the first came first
 	starting int
 	retired  bool  // out of date: serves those who wait already, then ends
-	deleted  bool  // retired since its function is no more
 	typical  int64 // bytes an instance of it was last seen to use
 	hungry   bool  // in Fleet.hungry
 }
@@ -422,10 +421,15 @@ func (f *Fleet) Retire(id wick.FunctionID, version, current string) {
 			continue
 		}
 		if k.config == current && current != "" {
-			p.retired = p.deleted // what was changed back is current again
+			p.retired = false // what was changed back, or is made again, is current again
 			continue
 		}
-		p.retired, p.deleted = true, p.deleted || current == ""
+		p.retired = true
+		if current == "" { // one of the same name and configuration gets others
+			for m := range p.members {
+				m.expires = time.Time{}
+			}
+		}
 		for len(p.idle) > 0 {
 			f.stop(p.idle[len(p.idle)-1])
 		}

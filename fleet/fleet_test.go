@@ -482,3 +482,20 @@ func TestAnIdleInstanceLeavesWhenOthersHaveGrownOverTheBudget(t *testing.T) {
 		t.Error(r.err)
 	}
 }
+
+func TestAFunctionThatIsMadeAgainGetsInstancesOfItsOwnAndKeepsThem(t *testing.T) {
+	th := open(t, fleet.Options{})
+	f := th.function("f", "one")
+	running := th.send(f, "long")
+	<-th.gate.arrived
+	th.Retire(f.FunctionID, f.Version, "")           // deleted
+	th.Retire(f.FunctionID, f.Version, f.ConfigHash) // and made again
+	first := (<-th.send(f, "quick1")).process(t)
+	th.await(t, 2, 1)
+	th.gate.let("long")
+	before := (<-running).process(t)
+	th.settled(t, 1)
+	if second := (<-th.send(f, "quick2")).process(t); second != first || second == before {
+		t.Errorf("processes %s and %s serve it, the deleted one had %s", first, second, before)
+	}
+}
