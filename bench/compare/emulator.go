@@ -83,8 +83,9 @@ func startEmulator(ctx context.Context, dir string, l *language, sources string)
 	if err := cmd.Start(); err != nil {
 		return emulator{}, fmt.Errorf("%w: bench/compare/fetch builds it", err)
 	}
+	var dialer net.Dialer
 	for deadline := time.Now().Add(10 * time.Second); ; {
-		connection, err := net.Dial("tcp", address)
+		connection, err := dialer.DialContext(ctx, "tcp", address)
 		if err == nil {
 			return emulator{cmd, "http://" + address + "/2015-03-31/functions/function/invocations"}, connection.Close()
 		}

@@ -105,10 +105,7 @@ func walk(dir string, counts func(fs.DirEntry) bool) int {
 	n := 0
 	// What can't be entered is gone.
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
-		}
-		if counts(e) {
+		if err == nil && counts(e) {
 			n++
 		}
 		return nil

@@ -72,9 +72,9 @@ func (s *server) states(t *testing.T) map[wick.InstanceState]int {
 	return n
 }
 
-// await returns how long it took until done; it fails the test when that takes so long
-// that it must be stuck. A server's instances can't be waited for but by asking.
-func await(t *testing.T, what string, done func() bool) time.Duration {
+// await returns when done; it fails the test when that takes so long that it must be
+// stuck. A server's instances can't be waited for but by asking.
+func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	began := time.Now()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -85,7 +85,6 @@ func await(t *testing.T, what string, done func() bool) time.Duration {
 		}
 		<-tick.C
 	}
-	return time.Since(began)
 }
 
 const patience = 2 * wickserver.Patience
@@ -200,7 +199,8 @@ func (s *server) round(t *testing.T, r *report, name string, size, end int) {
 	if way.after != nil {
 		way.after(t, s, c)
 	}
-	stopping := await(t, "all instances are gone", func() bool { return s.states(t)[""] == 0 })
+	await(t, "all instances are gone", func() bool { return s.states(t)[""] == 0 })
+	stopping := time.Since(began)
 	deleteAll(t, s, c)
 	r.addRound(name, busy, fmt.Sprintf("round %-4s %4d instances, %5.1f/s started, gone after %4.1f s: %s",
 		name, size, float64(size)/starting.Seconds(), stopping.Seconds(), way.name), use)
