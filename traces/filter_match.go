@@ -39,14 +39,15 @@ func (i identity) of(s *Segment) bool {
 		(i.account == "" || i.account == service.Account)
 }
 
-// ofService holds for a trace with a segment of a service for which inner holds.
+// ofService holds for a trace with a segment of a service for which inner holds. Within
+// another's braces it is about that one's segments: the work doesn't grow with nesting.
 type ofService struct {
 	id    identity
 	inner expression
 }
 
 func (e ofService) match(s *scope) bool {
-	for _, g := range s.trace.Segments {
+	for _, g := range s.segments {
 		if e.id.of(g) && (e.inner == nil || e.inner.match(&scope{trace: s.trace, segments: []*Segment{g}, within: true})) {
 			return true
 		}
@@ -62,7 +63,7 @@ type ofEdge struct {
 
 func (e ofEdge) match(s *scope) bool {
 	owners := s.trace.ids()
-	for _, g := range s.trace.Segments {
+	for _, g := range s.segments {
 		from := owners[g.ParentID]
 		if from != nil && e.from.of(from) && e.to.of(g) &&
 			(e.inner == nil || e.inner.match(&scope{trace: s.trace, segments: []*Segment{g}, within: true})) {

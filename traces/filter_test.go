@@ -94,6 +94,16 @@ func TestFilterExpressionsThatMakeNoSenseSayWhere(t *testing.T) {
 	}
 }
 
+func TestNestingDoesNotMultiplyTheWork(t *testing.T) {
+	f, err := ParseFilter(strings.Repeat("service(){", maxDepth-1) + "throttle" + strings.Repeat("}", maxDepth-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Match(shop(t)) { // if it did, this would not end
+		t.Error("it matches")
+	}
+}
+
 // FuzzParseFilter holds the parser to: no panic, no error of another kind, and what it
 // takes can be applied.
 func FuzzParseFilter(f *testing.F) {
