@@ -19,7 +19,7 @@ demo: build ## functions in four languages, cold and warm, an error and a time-o
 	@$(GO) run ./internal/demo
 
 test: ## every test, with the race detector, AWS's own clients included
-	@scripts/install-tools compiler clients
+	@scripts/install-tools compiler clients java
 	$(GO) test -race -timeout 20m ./...
 
 endurance: ## a thousand instances started and stopped; INSTANCES=n for another number

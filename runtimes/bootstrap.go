@@ -14,6 +14,7 @@ import (
 //go:embed node/index.mjs node/ca-cert.pem node/wick/*.mjs
 //go:embed python/bootstrap.py python/wick_runtime/*.py
 //go:embed ruby/lib
+//go:embed java/wick-runtime.jar
 var embedded embed.FS
 
 // materialise writes a language's bootstrap into a folder named after its content, once,

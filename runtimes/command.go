@@ -58,7 +58,9 @@ func (s *Set) Ordinary(m Match, f *wick.Function) Command {
 		return Command{Dir: taskDir}
 	}
 	c := interpreterCommand(m, f)
-	c.Env = []string{"WICK_LOG_FRAMES=1"}
+	if frames := m.Language.known().frames; frames != "" {
+		c.Env = []string{frames}
+	}
 	c.Dir = taskDir
 	if wrapper := f.Environment[wrapperVariable]; wrapper != "" {
 		c.Args = append([]string{"sh", "-c", wrapperScript, "sh", wrapper}, c.Args...)

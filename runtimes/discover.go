@@ -236,7 +236,7 @@ func identify(ctx context.Context, all []candidate, memoryFile string) []Interpr
 	for i := range all {
 		c := &all[i]
 		info, err := os.Stat(c.bin)
-		if c.version != "" || err != nil {
+		if c.version != "" || err != nil || c.language.known().printed == nil {
 			continue
 		}
 		if m, ok := memory[c.bin]; ok && m.Size == info.Size() && m.Modified.Equal(info.ModTime()) {

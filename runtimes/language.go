@@ -55,6 +55,9 @@ type language struct {
 	// is nil for a stem.
 	program func(in Interpreter) string
 	command func(m Match, program string, f *wick.Function) []string
+	// frames asks an ordinary start for framed log records; where it is empty, the command
+	// line does.
+	frames string
 
 	// environment adds the language's variables to what every runtime has.
 	environment func(env map[string]string, m Match, w wanted)
@@ -69,8 +72,11 @@ type language struct {
 	ordinary func(f *wick.Function) bool
 }
 
+// logFrames is how bootstraps that can change their variables are asked for frames.
+const logFrames = "WICK_LOG_FRAMES=1"
+
 // languages are all there are, in the order they are looked for.
-var languages = []*language{node, python, ruby, provided}
+var languages = []*language{node, python, ruby, java, provided}
 
 // known returns a language's description, that of provided for one that isn't known.
 func (l Language) known() *language {

@@ -40,6 +40,7 @@ var node = &language{
 	},
 	program: func(Interpreter) string { return nodeProgram },
 	command: nodeCommand,
+	frames:  logFrames,
 
 	environment: func(env map[string]string, _ Match, w wanted) {
 		env["NODE_PATH"] = "/opt/nodejs/node" + strconv.Itoa(w.major) +

@@ -33,6 +33,7 @@ var python = &language{
 	command: func(_ Match, program string, _ *wick.Function) []string {
 		return []string{program, runtimeDir + "/bootstrap.py"}
 	},
+	frames: logFrames,
 
 	environment: func(env map[string]string, _ Match, w wanted) {
 		env["PYTHONPATH"] = runtimeDir

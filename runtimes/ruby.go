@@ -38,6 +38,7 @@ var ruby = &language{
 	},
 	program: func(Interpreter) string { return langDir + "/bin/ruby" },
 	command: rubyCommand,
+	frames:  logFrames,
 
 	environment: func(env map[string]string, _ Match, w wanted) {
 		library := fmt.Sprintf("%d.%d.0", w.major, w.minor)

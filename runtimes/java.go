@@ -1,0 +1,99 @@
+package runtimes
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/wick-run/wick"
+)
+
+//go:generate sh -c "cd java && go run generate.go"
+
+var java = &language{
+	name: Java, title: "Java", prefix: "java",
+	identifier: regexp.MustCompile(`^(\d{1,3})(?:\.al2)?$`),
+	// A newer one runs what was compiled for an older, never the other way round.
+	onlyNewer: true,
+	runs:      func(v version) bool { return v[0] >= 8 },
+
+	programs: regexp.MustCompile(`^java$`),
+	places: func(f folders) []place {
+		const bin = "bin/java"
+		return []place{
+			{"sdkman", filepath.Join(f.env("SDKMAN_DIR", ".sdkman"), "candidates", "java"), bin},
+			{"asdf", filepath.Join(f.asdf, "java"), bin},
+			{"mise", filepath.Join(f.mise, "java"), bin},
+			{"jdks", filepath.Join(f.home, ".jdks"), bin}, // IntelliJ's
+			{"/usr/lib/jvm", filepath.Join(f.root, "/usr/lib/jvm"), bin},
+		}
+	},
+	homeVariable: "JAVA_HOME",
+	versionOf:    javaVersion,
+	root:         javaHome,
+
+	mounts: func(_ *Set, in Interpreter) ([]Mount, error) {
+		return []Mount{{in.Root, langDir}}, nil
+	},
+	program: func(in Interpreter) string {
+		return langDir + strings.TrimPrefix(in.Bin, in.Root)
+	},
+	command: javaCommand,
+
+	environment: func(env map[string]string, _ Match, w wanted) {
+		delete(env, "PWD") // no shell starts Java there
+		delete(env, "SHLVL")
+		if w.major >= 17 {
+			env["_LAMBDA_TELEMETRY_LOG_FD"] = "62" // where AWS's image has it; nothing is there
+		}
+	},
+	// A heap's limit, the variables native code sees and the time zone are fixed when a
+	// virtual machine starts.
+	ordinary: func(*wick.Function) bool { return true },
+}
+
+var javaRelease = regexp.MustCompile(`(?m)^JAVA_VERSION="(?:1\.(8)\.0_(\d+)|(\d+)(?:\.(\d+))?(?:\.(\d+))?)`)
+
+// javaVersion reads a Java home's release file: 17.0.15, or 8.0.402 for 1.8.0_402.
+func javaVersion(bin string) string {
+	data, err := os.ReadFile(filepath.Join(javaHome(bin), "release"))
+	if err != nil {
+		return ""
+	}
+	parts := javaRelease.FindStringSubmatch(string(data))
+	if parts == nil {
+		return ""
+	}
+	if parts[1] != "" {
+		return "8.0." + parts[2]
+	}
+	for i := 4; i <= 5; i++ {
+		if parts[i] == "" {
+			parts[i] = "0"
+		}
+	}
+	return strings.Join(parts[3:], ".")
+}
+
+// javaHome returns the folder that a java program is of.
+func javaHome(bin string) string {
+	home := filepath.Dir(filepath.Dir(bin))
+	if filepath.Base(home) == "jre" {
+		return filepath.Dir(home) // Java 8's
+	}
+	return home
+}
+
+// javaCommand starts a virtual machine as AWS does: a heap of 85 % of the memory, the
+// serial collector, and only the first compiler. Source: as AWS's runtimes' command lines
+// are; Lambda developer guide, Java runtime startup behaviour.
+func javaCommand(m Match, program string, f *wick.Function) []string {
+	args := []string{program}
+	if f != nil {
+		args = append(args, "-XX:MaxHeapSize="+strconv.Itoa(f.MemoryMB*1024*85/100)+"k")
+	}
+	args = append(args, "-XX:+UseSerialGC", "-XX:+TieredCompilation", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+	return append(args, "-jar", runtimeDir+"/wick-runtime.jar", "framed")
+}

@@ -1,0 +1,6 @@
+package run.wick.runtime;
+
+/** A loaded function: an event in, the bytes of its answer out. */
+interface Function {
+    byte[] call(Invocation event) throws Throwable;
+}

@@ -1,0 +1,319 @@
+package run.wick.runtime;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.File;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.lang.reflect.Constructor;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.lang.reflect.Type;
+import java.lang.reflect.TypeVariable;
+import java.net.MalformedURLException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Finds the function that a handler names, CLASS or CLASS::METHOD, in the package: classes at its
+ * root and the jars of lib, then those of layers' java/lib.
+ *
+ * <p>Source: AWS Lambda developer guide, Java handlers. Where a class or method isn't there, AWS
+ * fails each invocation; an error in its static initializer or constructor fails init.
+ */
+final class Functions {
+    private static final String CORE_HINT =
+            "the package lacks aws-lambda-java-core, which AWS's own image has: add it to the package's lib folder";
+
+    private final ClassLoader loader;
+    private final Log log;
+    private final Core core;
+
+    private Functions(ClassLoader loader, Log log) {
+        this.loader = loader;
+        this.log = log;
+        core = new Core(loader, log);
+    }
+
+    /** Loads the function; the Fault is one that ends init. */
+    static Function load(String handler, Log log) throws Fault {
+        ClassLoader loader = packageLoader();
+        Thread.currentThread().setContextClassLoader(loader);
+        try {
+            return new Functions(loader, log).find(handler);
+        } catch (Fault fault) {
+            if (fault.fatal) {
+                throw fault;
+            }
+            return event -> {
+                throw fault;
+            };
+        }
+    }
+
+    private static ClassLoader packageLoader() {
+        String root = System.getProperty("user.dir");
+        List<URL> urls = new ArrayList<>();
+        add(urls, new File(root));
+        addJars(urls, new File(root, "lib"));
+        addJars(urls, new File("/opt/java/lib"));
+        return new URLClassLoader(urls.toArray(new URL[0]), Functions.class.getClassLoader());
+    }
+
+    private static void addJars(List<URL> urls, File folder) {
+        File[] files = folder.listFiles((in, name) -> name.endsWith(".jar"));
+        if (files != null) {
+            Arrays.sort(files);
+            for (File file : files) {
+                add(urls, file);
+            }
+        }
+    }
+
+    private static void add(List<URL> urls, File file) {
+        try {
+            urls.add(file.toURI().toURL());
+        } catch (MalformedURLException e) {
+            throw new IllegalStateException(e); // a file's URL is well-formed
+        }
+    }
+
+    private Function find(String handler) throws Fault {
+        int colons = handler.lastIndexOf("::");
+        String className = colons < 0 ? handler : handler.substring(0, colons);
+        String method = colons < 0 ? null : handler.substring(colons + 2);
+        if (className.isEmpty() || method != null && method.isEmpty()) {
+            throw Fault.mistake("Invalid handler: `" + handler + "'");
+        }
+        Class<?> type;
+        try {
+            type = Class.forName(className, true, loader);
+        } catch (ClassNotFoundException e) {
+            throw Fault.mistake("Class not found: " + className, e, false);
+        } catch (NoClassDefFoundError e) {
+            hint(e);
+            throw Fault.mistake(errorLoading(className, e), e, false);
+        } catch (Throwable t) {
+            throw Fault.mistake(errorLoading(className, t), t, true);
+        }
+        return method == null ? byInterface(type) : byMethod(type, method);
+    }
+
+    private static String errorLoading(String className, Throwable t) {
+        return "Error loading class " + className + (t.getMessage() == null ? "" : ": " + t.getMessage());
+    }
+
+    private void hint(LinkageError e) {
+        if (String.valueOf(e.getMessage()).startsWith("com/amazonaws/services/lambda/runtime/") && core.find("Context") == null) {
+            log.log(CORE_HINT, null);
+        }
+    }
+
+    private Function byInterface(Class<?> type) throws Fault {
+        Class<?> streams = core.find("RequestStreamHandler");
+        if (streams != null && streams.isAssignableFrom(type)) {
+            Method method = only(streams);
+            Object instance = make(type);
+            return event -> {
+                ByteArrayOutputStream out = new ByteArrayOutputStream();
+                callInterface(method, instance, new ByteArrayInputStream(event.body), out, contextOf(event));
+                return out.toByteArray();
+            };
+        }
+        Class<?> objects = core.find("RequestHandler");
+        if (objects == null || !objects.isAssignableFrom(type)) {
+            throw Fault.mistake("Class does not implement an appropriate handler interface: " + type.getName());
+        }
+        Type[] types = Types.argumentsOf(type, objects);
+        if (types == null) {
+            throw Fault.mistake("Class " + type.getName() + " does not implement RequestHandler with concrete type parameters");
+        }
+        for (Type t : types) {
+            if (t instanceof TypeVariable && Types.raw(t) == Object.class) {
+                throw Fault.mistake("Class " + type.getName() + " does not implement RequestHandler with concrete type "
+                        + "parameters: parameter " + t + " has no upper bound.");
+            }
+        }
+        Method method = only(objects);
+        Object instance = make(type);
+        return objects(types[0], types[1], (input, context) -> callInterface(method, instance, input, context));
+    }
+
+    private static Method only(Class<?> handlerInterface) {
+        for (Method m : handlerInterface.getMethods()) {
+            if (m.getName().equals("handleRequest")) {
+                return m;
+            }
+        }
+        throw new IllegalStateException(handlerInterface + " has no handleRequest");
+    }
+
+    /** A method that takes an event and a context, however it is called. */
+    private interface Call {
+        Object call(Object input, Object context) throws Throwable;
+    }
+
+    /** A function of objects: JSON in, JSON out. A null input type is an event nobody wants. */
+    private Function objects(Type input, Type output, Call call) {
+        boolean silent = output == void.class || output == Void.class;
+        JsonReader reader = input == null ? null : new JsonReader(input);
+        JsonWriter writer = new JsonWriter();
+        return event -> {
+            Object context = contextOf(event);
+            Object argument = null;
+            if (reader != null) {
+                try {
+                    argument = reader.read(new String(event.body, StandardCharsets.UTF_8));
+                } catch (RuntimeException | LinkageError | StackOverflowError e) {
+                    throw new RuntimeException("An error occurred during JSON parsing", Fault.withoutUs(e));
+                }
+            }
+            Object answer = call.call(argument, context);
+            if (silent) {
+                return NULL;
+            }
+            try {
+                return writer.write(answer).getBytes(StandardCharsets.UTF_8);
+            } catch (RuntimeException | LinkageError | StackOverflowError e) {
+                throw new RuntimeException("An error occurred during JSON serialization of response", e);
+            }
+        };
+    }
+
+    private static final byte[] NULL = {'n', 'u', 'l', 'l'};
+
+    private Object contextOf(Invocation event) {
+        core.tellLog4j(event.requestId);
+        return core.context(event);
+    }
+
+    /** Of the methods of that name the one with the most parameters, a last Context counting twice. */
+    private Function byMethod(Class<?> type, String name) throws Fault {
+        Method[] methods;
+        try {
+            methods = type.getMethods();
+        } catch (NoClassDefFoundError e) {
+            hint(e);
+            throw Fault.mistake("Error loading method " + name + " on class " + type.getName(), e, false);
+        }
+        List<Method> named = new ArrayList<>();
+        for (Method m : methods) {
+            if (m.getName().equals(name)) {
+                named.add(m);
+            }
+        }
+        named.sort((a, b) -> a.isBridge() != b.isBridge() ? (a.isBridge() ? 1 : -1) : weight(b) - weight(a));
+        for (Method m : named) {
+            Function function = byMethod(type, m);
+            if (function != null) {
+                return function;
+            }
+        }
+        throw Fault.mistake("No public method named " + name + " with appropriate method signature found on class " + type.getName());
+    }
+
+    private int weight(Method m) {
+        Class<?>[] types = m.getParameterTypes();
+        return types.length + (types.length > 0 && core.isContext(types[types.length - 1]) ? 1 : 0);
+    }
+
+    /** Returns null, and says why, where an overload's parameters don't fit. */
+    private Function byMethod(Class<?> type, Method m) throws Fault {
+        Type[] types = m.getGenericParameterTypes();
+        int n = types.length;
+        boolean context = n > 0 && core.isContext(types[n - 1]);
+        int rest = context ? n - 1 : n; // without it
+        boolean in = rest > 0 && types[0] == InputStream.class;
+        boolean out = rest > 0 && types[rest - 1] == OutputStream.class;
+        String ignored = null;
+        if (n > 3) {
+            ignored = "Ignoring an overload of method " + m.getName()
+                    + " because it has too many parameters: Expected at most 3, got " + n;
+        } else if (n == 3 && !(in && out && context)) {
+            ignored = "Ignoring three-argument overload because argument signature is not (InputStream, OutputStream, Context";
+        } else if (n == 2 && types[0] == OutputStream.class && !context) {
+            ignored = "Ignoring two-argument overload because first argument type is OutputStream and second argument type is not Context";
+        } else if (n == 2 && core.isContext(types[0])) {
+            ignored = "Ignoring two-argument overload because first argument type is Context";
+        } else if (n == 2 && in && !out && !context) {
+            ignored = "Ignoring two-argument overload because second parameter type, " + Types.raw(types[1]).getName()
+                    + ", is not OutputStream.";
+        } else if (n == 2 && !in && !context) {
+            ignored = "Ignoring two-argument overload because second parameter type is not Context";
+        }
+        if (ignored != null) {
+            System.err.println(ignored);
+            return null;
+        }
+        if ((in || out) && m.getReturnType() != void.class) {
+            System.err.println("Will ignore return type " + m.getReturnType() + " on byte stream handler");
+        }
+        Object instance = Modifier.isStatic(m.getModifiers()) ? null : make(type);
+        m.setAccessible(true); // its class may be less visible than it
+        if (in || out) {
+            return event -> {
+                ByteArrayOutputStream answer = new ByteArrayOutputStream();
+                List<Object> args = new ArrayList<>();
+                if (in) {
+                    args.add(new ByteArrayInputStream(event.body));
+                }
+                if (out) {
+                    args.add(answer);
+                }
+                if (context) {
+                    args.add(contextOf(event));
+                }
+                call(m, instance, args.toArray());
+                return answer.toByteArray();
+            };
+        }
+        Type input = rest == 0 ? null : types[0];
+        return objects(input, m.getGenericReturnType(), (event, ctx) -> call(m, instance,
+                input == null ? (context ? new Object[] {ctx} : new Object[0])
+                        : context ? new Object[] {event, ctx} : new Object[] {event}));
+    }
+
+    private static Object call(Method method, Object instance, Object... args) throws Throwable {
+        try {
+            return method.invoke(instance, args);
+        } catch (InvocationTargetException e) {
+            throw e.getCause();
+        }
+    }
+
+    /** The same for a handler interface's method: see Fault about its name. */
+    private static Object callInterface(Method method, Object instance, Object... args) throws Throwable {
+        try {
+            return method.invoke(instance, args);
+        } catch (InvocationTargetException e) {
+            throw e.getCause();
+        }
+    }
+
+    private static Object make(Class<?> type) throws Fault {
+        Constructor<?> constructor;
+        try {
+            constructor = type.getConstructor();
+        } catch (NoSuchMethodException e) {
+            String why = type.getEnclosingClass() != null && !Modifier.isStatic(type.getModifiers())
+                    ? "Class " + type.getName() + " cannot be instantiated because it is a non-static inner class"
+                    : "Class " + type.getName() + " has no public zero-argument constructor";
+            throw Fault.mistake(why, new Exception(why, e), false);
+        }
+        try {
+            constructor.setAccessible(true);
+            return constructor.newInstance();
+        } catch (InvocationTargetException e) {
+            throw Fault.inConstructor(e.getCause());
+        } catch (ExceptionInInitializerError e) {
+            throw Fault.inConstructor(e);
+        } catch (ReflectiveOperationException e) {
+            throw Fault.mistake(String.valueOf(e.getMessage()), e, false);
+        }
+    }
+}

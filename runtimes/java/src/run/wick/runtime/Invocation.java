@@ -1,0 +1,27 @@
+package run.wick.runtime;
+
+import java.util.Map;
+
+/** One event and what comes with it. */
+final class Invocation {
+    final String requestId;
+    final String traceId;
+    final String functionArn;
+    final String clientContext;
+    final String cognitoIdentity;
+    final String tenantId;
+    final long deadlineMs;
+    final byte[] body;
+
+    Invocation(Map<String, String> headers, byte[] body) {
+        requestId = headers.get("lambda-runtime-aws-request-id");
+        traceId = headers.get("lambda-runtime-trace-id");
+        functionArn = headers.get("lambda-runtime-invoked-function-arn");
+        clientContext = headers.get("lambda-runtime-client-context");
+        cognitoIdentity = headers.get("lambda-runtime-cognito-identity");
+        tenantId = headers.get("lambda-runtime-aws-tenant-id");
+        String deadline = headers.get("lambda-runtime-deadline-ms");
+        deadlineMs = deadline == null ? 0 : Long.parseLong(deadline);
+        this.body = body;
+    }
+}
