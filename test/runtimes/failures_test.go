@@ -103,9 +103,12 @@ func exits(name string, f function, errorType, how, printed string) failure {
 	return c
 }
 
-// timesOut is a function that takes longer than its three seconds, AWS's default.
+// briefly is the time-out, in seconds, of functions that run into it: AWS's default.
+const briefly = 3
+
+// timesOut is a function that takes longer than that.
 func timesOut(name string, f function, printed string) failure {
-	f.timeout = 3
+	f.timeout = briefly
 	c := fails(name, f, `{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: <id> Error: Task timed out after 3.00 seconds"}`, "")
 	c.log = initStart + start + printed + "<time> <id> Task timed out after 3.00 seconds\n\n" + report + initDuration + timedOut
 	return c
@@ -168,7 +171,7 @@ func (f failure) check(t *testing.T, s *wickserver.Server) {
 	name := "failure" + strconv.FormatInt(functionNumber.Add(1), 10)
 	c := s.Client()
 	if f.function.timeout == 0 {
-		f.function.timeout = 30 // not what fails here, however loaded the machine is
+		f.function.timeout = 120 // not what fails here, however loaded the machine is
 	}
 	create(t, c, name, f.function)
 	first := f.invoke(t, c, name, f.event)
@@ -181,6 +184,14 @@ func (f failure) check(t *testing.T, s *wickserver.Server) {
 	expectText(t, "log", log, f.log, first.id)
 
 	second := f.invoke(t, c, name, "")
+	for range 5 {
+		if f.function.timeout != briefly || f.next == "" || second.FunctionError == nil {
+			break
+		}
+		// Starting again counts, and takes longer than that on a machine under load.
+		log = logOf(t, s, name)
+		second = f.invoke(t, c, name, "")
+	}
 	if f.next != "" {
 		expectAnswer(t, "next answer", second, f.next, false)
 	} else {
