@@ -103,7 +103,7 @@ func showTrace(cmd *cobra.Command, c *client.Client, id string, asJSON bool) err
 
 func printTraces(w io.Writer, list []client.TraceSummary) error {
 	if len(list) == 0 {
-		_, err := fmt.Fprintln(w, "No traces: only sampled invocations have one. Set a function's TracingConfig to Active.")
+		_, err := fmt.Fprintln(w, "No traces: functions whose TracingConfig is Active have some.")
 		return err
 	}
 	rows := make([][]string, len(list))
