@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -51,6 +52,9 @@ type Host struct {
 	Runtimes    *runtimes.Set
 	Code        Code
 	Credentials *credentials.Issuer
+	// CredentialsLast is how long a function's credentials hold: longer than any
+	// instance lives. 0: 12 hours.
+	CredentialsLast time.Duration
 	Recorder    wick.Recorder
 	Log         *slog.Logger
 	// ServeAPI serves Wick's own API on a listener until that is closed.
@@ -228,7 +232,7 @@ func (i *Instance) Assign(ctx context.Context, p Plan, f *wick.Function) error {
 		return fmt.Errorf("measuring the memory of %s: %w", f.Name, err)
 	}
 	src := i.sourceOf(f, time.Now())
-	creds, err := i.host.Credentials.For(f, credentialsLast)
+	creds, err := i.host.Credentials.For(f, cmp.Or(i.host.CredentialsLast, credentialsLast))
 	if err != nil {
 		return fmt.Errorf("making credentials for %s: %w", f.Name, err)
 	}
