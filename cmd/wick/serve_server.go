@@ -20,6 +20,7 @@ import (
 
 	"github.com/wick-run/wick"
 	awslambda "github.com/wick-run/wick/aws/lambda"
+	awslogs "github.com/wick-run/wick/aws/logs"
 	"github.com/wick-run/wick/aws/protocol"
 	"github.com/wick-run/wick/aws/sigv4"
 	awsxray "github.com/wick-run/wick/aws/xray"
@@ -81,6 +82,7 @@ type server struct {
 	driver   sandbox.Driver
 	runtimes *runtimes.Set
 	logs     *logs.Logs
+	logsAPI  *awslogs.API
 	traces   *traces.Traces
 	control  *control.Control
 	fleet    *fleet.Fleet
@@ -114,10 +116,11 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	if err != nil {
 		return nil, fmt.Errorf("opening the key for functions' credentials: %w", err)
 	}
-	if s.logs, err = logs.Open(logs.Options{Store: store, Functions: store, Log: log}); err != nil {
+	if s.logs, err = logs.Open(logs.Options{Store: store, Groups: store, Functions: store, Log: log}); err != nil {
 		return nil, err
 	}
 	s.opened(s.logs.Close)
+	s.logsAPI = awslogs.New(awslogs.Options{Logs: s.logs, Groups: store})
 	s.traces = traces.Open(traces.Options{Store: store, Log: log})
 	s.opened(s.traces.Close)
 	packages, err := code.Open(filepath.Join(c.DataDir, "code"), s.codeOptions())
@@ -135,7 +138,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	s.opened(s.driver.Close)
 
 	host := &instance.Host{
-		Driver: s.driver, Runtimes: s.runtimes, Code: packages, Credentials: keys,
+		Driver: s.driver, Runtimes: s.runtimes, Code: packages, Credentials: keys, CredentialsLast: max(12*time.Hour, c.MaxLifetime*2),
 		Recorder: wick.Recorders{s.logs, s.traces}, Traces: s.traces, Log: log,
 		ServeAPI: s.serveInside, InjectEndpoint: c.InjectEndpoints, Resolver: resolver, Egress: c.Egress,
 	}
@@ -291,7 +294,8 @@ func (s *server) codeOptions() code.Options {
 func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 	verify := s.c.AccessKeyID != ""
 	options := protocol.Options{
-		Services: []*protocol.Service{lambda.Service(), awsxray.New(awsxray.Options{Traces: s.traces}).Service()}, Forward: s.c.Forward, Log: s.log,
+		Services: []*protocol.Service{lambda.Service(), s.logsAPI.Service(), awsxray.New(awsxray.Options{Traces: s.traces}).Service()},
+		Forward:  s.c.Forward, Log: s.log,
 		Verify: verify, Secret: s.secret(keys),
 	}
 	insideOptions := options
