@@ -150,8 +150,10 @@ func (c *Conn) serve() {
 			}
 			return
 		}
-		if c.awaitsAnswer() {
-			return // answers come in order: what is sent behind a poll could only wait, too
+		if q.method != http.MethodPost && c.awaitsAnswer() {
+			// Answers come in order: a poll behind a poll could only wait, too. But a runtime
+			// that has polled may yet report that its init failed.
+			return
 		}
 		if err := c.route(q); err != nil || !q.keepAlive {
 			if err == nil && q.parked {
