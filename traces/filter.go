@@ -2,6 +2,7 @@ package traces
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -343,11 +344,13 @@ func (i *identity) field(p *parser) {
 	}
 }
 
+var comparisons = []string{"=", "!=", "<", ">", "<=", ">="}
+
 // comparison reads an operator and a value; without one it asks whether there is any.
 func (p *parser) comparison(of func(*scope) []any) comparison {
 	c := comparison{of: of}
 	switch {
-	case p.token.kind == tokenMark && strings.Contains(" = != < > <= >= ", " "+p.token.text+" "):
+	case p.token.kind == tokenMark && slices.Contains(comparisons, p.token.text):
 		c.operator = p.token.text
 	case p.token.kind == tokenWord:
 		switch w := strings.ToUpper(p.token.text); w {

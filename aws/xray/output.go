@@ -29,8 +29,8 @@ type traceSummary struct {
 	HasError               *bool
 	HasFault               *bool
 	HasThrottle            *bool
-	Http                   *types.Http
-	Id                     *string
+	Http                   *types.Http //nolint:staticcheck // the SDK's name for the member
+	Id                     *string     //nolint:staticcheck // the SDK's name for the member
 	InstanceIds            []types.InstanceIdDetail
 	IsPartial              *bool
 	MatchedEventTime       *time.Time
