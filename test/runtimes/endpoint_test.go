@@ -78,6 +78,36 @@ def handler(event, context):
 `})})
 }
 
+// endpointInjectionInRuby is that in Ruby, endpointInjectionInJava in Java: their SDKs are
+// no part of a plain installation either.
+func (r *replay) endpointInjectionInRuby() {
+	r.callQueues(function{handler: "function.handler", code: zipped(r.T, map[string]string{"function.rb": `require "net/http"
+require "openssl"
+require "time"
+
+def handler(event:, context:)
+  endpoint = URI(ENV["AWS_ENDPOINT_URL"] + "/")
+  now = Time.now.utc.strftime("%Y%m%dT%H%M%SZ")
+  headers = {
+    "content-type" => "application/x-amz-json-1.0", "host" => "#{endpoint.host}:#{endpoint.port}", "x-amz-date" => now,
+    "x-amz-security-token" => ENV["AWS_SESSION_TOKEN"], "x-amz-target" => "AmazonSQS.ListQueues"
+  }
+  names = headers.keys.sort.join(";")
+  hash = ->(text) { OpenSSL::Digest::SHA256.hexdigest(text) }
+  sign = ->(key, text) { OpenSSL::HMAC.digest("SHA256", key, text) }
+  request = ["POST", "/", "", *headers.sort.map { |h| h.join(":") }, "", names, hash.("{}")].join("\n")
+  scope = [now[0, 8], ENV["AWS_REGION"], "sqs", "aws4_request"]
+  key = scope.inject("AWS4" + ENV["AWS_SECRET_ACCESS_KEY"], &sign)
+  text = ["AWS4-HMAC-SHA256", now, scope.join("/"), hash.(request)].join("\n")
+  headers["authorization"] = "AWS4-HMAC-SHA256 Credential=#{ENV["AWS_ACCESS_KEY_ID"]}/#{scope.join("/")}, " \
+                             "SignedHeaders=#{names}, Signature=#{sign.(key, text).unpack1("H*")}"
+  Net::HTTP.post(endpoint, "{}", headers).body == "{}" ? "ok" : "no"
+end
+`})})
+}
+
+func (r *replay) endpointInjectionInJava() { r.callQueues(javaFunction(r.T, "endpoint", nil)) }
+
 // callQueues invokes a function on a server that knows where SQS is.
 func (r *replay) callQueues(f function) {
 	r.server = serverWithQueues(r.T)

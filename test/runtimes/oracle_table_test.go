@@ -1,6 +1,6 @@
 package runtimes
 
-// table has every entry that is recorded for nodejs, python and provided, and how it is
+// table has every entry that is recorded for the languages that run, and how it is
 // replayed. All of them pass. A runtime whose interpreter isn't on the machine is run by
 // the nearest one, here as for any user, and the test says so; what follows the runtime's
 // name (AWS_EXECUTION_ENV, NODE_PATH, the members of an error object, …) is as recorded
@@ -58,4 +58,34 @@ var table = map[string]func(*replay){
 	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[python3.11]": (*replay).uncaughtException,
 	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[python3.12]": (*replay).uncaughtException,
 	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[python3.13]": (*replay).uncaughtException,
+
+	"TestLambdaCallingLocalstack::test_manual_endpoint_injection[java17]":  (*replay).endpointInjectionInJava,
+	"TestLambdaCallingLocalstack::test_manual_endpoint_injection[java21]":  (*replay).endpointInjectionInJava,
+	"TestLambdaCallingLocalstack::test_manual_endpoint_injection[java25]":  (*replay).endpointInjectionInJava,
+	"TestLambdaCallingLocalstack::test_manual_endpoint_injection[ruby3.2]": (*replay).endpointInjectionInRuby,
+	"TestLambdaCallingLocalstack::test_manual_endpoint_injection[ruby3.3]": (*replay).endpointInjectionInRuby,
+	"TestLambdaRuntimesCommon::test_echo_invoke[java11]":                   (*replay).echo,
+	"TestLambdaRuntimesCommon::test_echo_invoke[java17]":                   (*replay).echo,
+	"TestLambdaRuntimesCommon::test_echo_invoke[java8.al2]":                (*replay).echo,
+	"TestLambdaRuntimesCommon::test_echo_invoke[ruby3.2]":                  (*replay).echo,
+	"TestLambdaRuntimesCommon::test_echo_invoke[ruby3.3]":                  (*replay).echo,
+	"TestLambdaRuntimesCommon::test_echo_invoke[ruby3.4]":                  (*replay).echo,
+	"TestLambdaRuntimesCommon::test_introspection_invoke[java11]":          (*replay).introspection,
+	"TestLambdaRuntimesCommon::test_introspection_invoke[java17]":          (*replay).introspection,
+	"TestLambdaRuntimesCommon::test_introspection_invoke[java21]":          (*replay).introspection,
+	"TestLambdaRuntimesCommon::test_introspection_invoke[java8.al2]":       (*replay).introspection,
+	"TestLambdaRuntimesCommon::test_introspection_invoke[ruby3.2]":         (*replay).introspection,
+	"TestLambdaRuntimesCommon::test_introspection_invoke[ruby3.3]":         (*replay).introspection,
+	"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[java11]":        (*replay).runtimeWrapper,
+	"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[java17]":        (*replay).runtimeWrapper,
+	"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[java21]":        (*replay).runtimeWrapper,
+	"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[java8.al2]":     (*replay).runtimeWrapper,
+	"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[ruby3.2]":       (*replay).runtimeWrapper,
+	"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[ruby3.3]":       (*replay).runtimeWrapper,
+	"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[ruby3.4]":       (*replay).runtimeWrapper,
+	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[java11]":     (*replay).uncaughtException,
+	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[java21]":     (*replay).uncaughtException,
+	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[java25]":     (*replay).uncaughtException,
+	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[ruby3.2]":    (*replay).uncaughtException,
+	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[ruby3.4]":    (*replay).uncaughtException,
 }

@@ -82,8 +82,9 @@ func (r *replay) create(f function) {
 
 // scenario is what a function of the recordings is in each language.
 type scenario struct {
-	nodejs, python string // source
-	provided       string // handler
+	nodejs, python, ruby string // source
+	java                 string // folder of testdata/java
+	provided             string // handler
 }
 
 func (s scenario) function(t *testing.T, runtime string, more map[string]string) function {
@@ -97,6 +98,11 @@ func (s scenario) function(t *testing.T, runtime string, more map[string]string)
 	case "python":
 		files["handler.py"] = s.python
 		return function{handler: "handler.handler", code: zipped(t, files)}
+	case "ruby":
+		files["function.rb"] = s.ruby
+		return function{handler: "function.handler", code: zipped(t, files)}
+	case "java":
+		return javaFunction(t, s.java, files)
 	}
 	return function{handler: s.provided, code: bootstrapPackage(t)}
 }
@@ -109,6 +115,8 @@ var letters = regexp.MustCompile(`^[a-z]+`)
 var echo = scenario{
 	nodejs:   `exports.handler = async (event) => event;`,
 	python:   "def handler(event, context):\n    return event\n",
+	ruby:     "def handler(event:, context:)\n  event\nend\n",
+	java:     "echo",
 	provided: "echo",
 }
 
@@ -158,6 +166,14 @@ def handler(event, context):
     ctx["remaining_time_in_millis"] = context.get_remaining_time_in_millis()
     return {"environment": dict(os.environ), "packages": [], "ctx": ctx}
 `,
+	ruby: `def handler(event:, context:)
+  names = %i[aws_request_id function_name function_version invoked_function_arn log_group_name log_stream_name memory_limit_in_mb]
+  ctx = names.to_h { |name| [name, context.send(name)] }
+  ctx[:remaining_time_in_millis] = context.get_remaining_time_in_millis
+  { environment: ENV.to_h, packages: [], ctx: ctx }
+end
+`,
+	java:     "introspection",
 	provided: "function.handler",
 }
 
@@ -182,6 +198,8 @@ func (r *replay) invokeStep(step, name string) {
 var uncaughtException = scenario{
 	nodejs: "exports.handler = async (event) => {\n  throw new Error(`Error: ${event.error_msg}`);\n};\n",
 	python: "def handler(event, context):\n    raise Exception(f\"Failed: {event['error_msg']}\")\n",
+	ruby:   "def handler(event:, context:)\n  raise \"Error: #{event['error_msg']}\"\nend\n",
+	java:   "uncaught",
 }
 
 func (r *replay) uncaughtException() {
@@ -196,7 +214,7 @@ func (r *replay) uncaughtException() {
 		"FunctionError": aws.ToString(out.FunctionError), "Payload": payload,
 	})
 	trace, _ := payload["trace"].([]any)
-	if language(r.runtime) == "python" {
+	if language(r.runtime) != "nodejs" {
 		trace, _ = payload["stackTrace"].([]any)
 	}
 	if len(trace) == 0 {
@@ -243,7 +261,7 @@ func TestReplayOfTheRealRuntimes(t *testing.T) {
 				t.Errorf("%s is no name of an entry", name)
 				continue
 			}
-			if !slices.Contains([]string{"nodejs", "python", "provided"}, language(m[2])) {
+			if !slices.Contains([]string{"nodejs", "python", "ruby", "java", "provided"}, language(m[2])) {
 				continue
 			}
 			ours[name] = true
@@ -266,7 +284,7 @@ func TestReplayOfTheRealRuntimes(t *testing.T) {
 			t.Errorf("%s is in the table and not recorded", name)
 		}
 	}
-	t.Logf("%d of %d entries for nodejs, python and provided pass", passed.Load(), len(ours))
+	t.Logf("%d of %d entries for nodejs, python, ruby, java and provided pass", passed.Load(), len(ours))
 }
 
 // runBy says what runs a runtime's functions on this machine.
