@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wick-run/wick"
@@ -50,6 +51,8 @@ type Fleet struct {
 	wg     sync.WaitGroup // starts, stops, the housekeeper, the stocker
 	short  chan struct{}  // wakes the stocker
 
+	soonLimit time.Duration
+
 	mu        sync.Mutex // guards all below
 	pools     map[key]*pool
 	used      int64 // bytes of all members, stopping ones included
@@ -58,6 +61,7 @@ type Fleet struct {
 	lastStart time.Time
 	hungry    []*pool           // pools with waiters for whom nothing could be started yet, in order
 	stocks    map[string]*stock // instances booted ahead, by instance.Plan.Key
+	full      bool              // the first in that line waits for memory
 	closing   bool
 	changed   chan struct{} // closed and replaced when a member has ended
 }
@@ -76,9 +80,11 @@ type pool struct {
 	idle     []*member            // the last was used last
 	waiters  []*waiter            // the first came first
 	starting int
-	retired  bool  // out of date: serves those who wait already, then ends
-	typical  int64 // bytes an instance of it was last seen to use
-	hungry   bool  // in Fleet.hungry
+	soon     int         // members that have answered and will ask for more in a moment
+	patience *time.Timer // while waiters count on them
+	retired  bool        // out of date: serves those who wait already, then ends
+	typical  int64       // bytes an instance of it was last seen to use
+	hungry   bool        // in Fleet.hungry
 }
 
 // member is an instance in its pool.
@@ -89,7 +95,10 @@ type member struct {
 	idleSince time.Time // zero while it isn't idle
 	expires   time.Time
 	measured  time.Time
-	served    bool // it has been given an event
+	served    bool         // it has been given an event
+	turn      int64        // how many it has been given
+	freed     atomic.Int64 // the last turn it has been released from
+	soon      bool         // it counts in pool.soon
 	stopping  bool
 }
 
@@ -114,7 +123,7 @@ func New(o Options) *Fleet {
 	o.MaxStarting = orDefault(o.MaxStarting, max(4, 2*runtime.NumCPU()))
 	f := &Fleet{
 		o: o, pools: make(map[key]*pool), stocks: make(map[string]*stock),
-		short: make(chan struct{}, 1), changed: make(chan struct{}),
+		short: make(chan struct{}, 1), changed: make(chan struct{}), soonLimit: soonLimit,
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.wg.Go(f.keepHouse)
@@ -142,8 +151,10 @@ func (f *Fleet) Invoke(ctx context.Context, fn *wick.Function, inv *instance.Inv
 		if err != nil {
 			return nil, err
 		}
+		turn := m.turn
 		a, err := m.inst.Invoke(inv)
 		if err == nil {
+			f.answered(m, turn)
 			return a, nil
 		}
 		f.discard(m)
@@ -165,7 +176,7 @@ func (f *Fleet) acquire(ctx context.Context, fn *wick.Function) (*member, error)
 	if n := len(p.idle); n > 0 {
 		m := p.idle[n-1]
 		p.idle = p.idle[:n-1]
-		m.idleSince, m.served = time.Time{}, true
+		m.take()
 		f.mu.Unlock()
 		return m, nil
 	}
@@ -174,6 +185,56 @@ func (f *Fleet) acquire(ctx context.Context, fn *wick.Function) (*member, error)
 	f.feed(p)
 	f.mu.Unlock()
 	return f.await(ctx, p, w)
+}
+
+// take notes that an event is given to an instance; Fleet.mu is held.
+func (m *member) take() {
+	m.idleSince, m.served = time.Time{}, true
+	m.turn++
+}
+
+// answered notes that an instance is done with an event but for asking for the next.
+func (f *Fleet) answered(m *member, turn int64) {
+	if m.freed.Load() >= turn { // the usual case: it has asked already
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m.turn == turn && m.freed.Load() < turn && !m.stopping && !m.soon {
+		m.soon = true
+		m.pool.soon++
+	}
+}
+
+// notSoon takes an instance out of pool.soon; f.mu is held.
+func (m *member) notSoon() {
+	if m.soon {
+		m.soon = false
+		m.pool.soon--
+	}
+}
+
+// soonLimit is how long an event waits for an instance that has answered to be free,
+// rather than having another one started.
+const soonLimit = 25 * time.Millisecond
+
+// lacks is how many instances a pool has to start; f.mu is held.
+func (p *pool) lacks() int { return len(p.waiters) - p.starting - p.soon }
+
+// countOnSoon has a pool's waiters wait for those free soon, for a moment; f.mu is held.
+func (f *Fleet) countOnSoon(p *pool) {
+	if p.soon == 0 || p.patience != nil {
+		return
+	}
+	p.patience = time.AfterFunc(f.soonLimit, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		p.patience = nil
+		for m := range p.members {
+			m.notSoon()
+		}
+		f.feed(p)
+	})
 }
 
 // await returns what a waiter gets. It gives up when the machine stays full, but not
@@ -202,7 +263,8 @@ func (f *Fleet) await(ctx context.Context, p *pool, w *waiter) (*member, error) 
 			f.mu.Unlock()
 			g := <-w.got
 			return g.m, g.err
-		case at < p.starting && ctx.Err() == nil:
+		case ctx.Err() == nil && (at < p.starting+p.soon || !f.full && time.Since(f.lastStart) < f.o.QueueWait):
+			// One for it is starting, or the line moves: it isn't memory that is short.
 			f.mu.Unlock()
 			patience.Reset(f.o.QueueWait)
 			continue
@@ -231,6 +293,8 @@ func (f *Fleet) release(m *member) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := m.pool
+	m.freed.Store(m.turn)
+	m.notSoon()
 	if m.stopping {
 		return
 	}
@@ -258,7 +322,7 @@ func (f *Fleet) grant(p *pool, m *member) bool {
 	}
 	w := p.waiters[0]
 	p.waiters = slices.Delete(p.waiters, 0, 1)
-	m.served = true
+	m.take()
 	w.got <- grant{m: m}
 	return true
 }
@@ -273,7 +337,8 @@ func (f *Fleet) discard(m *member) {
 // feed starts what a pool's waiters lack; f.mu is held. While others stand in line for
 // a start or for memory, it stands in line too.
 func (f *Fleet) feed(p *pool) {
-	if !p.hungry && p.starting < len(p.waiters) {
+	f.countOnSoon(p)
+	if !p.hungry && p.lacks() > 0 {
 		p.hungry = true
 		f.hungry = append(f.hungry, p)
 	}
@@ -286,14 +351,17 @@ func (f *Fleet) feed(p *pool) {
 func (f *Fleet) feedHungry() {
 	for len(f.hungry) > 0 && !f.closing {
 		p := f.hungry[0]
-		if p.starting < len(p.waiters) {
-			if f.starting >= f.o.MaxStarting || !f.makeRoom(p) {
+		if p.lacks() > 0 {
+			if f.starting >= f.o.MaxStarting {
+				return
+			}
+			if f.full = !f.makeRoom(p); f.full {
 				return
 			}
 			f.startOne(p)
 		}
 		f.hungry = slices.Delete(f.hungry, 0, 1)
-		if p.hungry = p.starting < len(p.waiters); p.hungry {
+		if p.hungry = p.lacks() > 0; p.hungry {
 			f.hungry = append(f.hungry, p)
 		} else {
 			f.dropIfEmpty(p)
@@ -375,6 +443,7 @@ func (f *Fleet) stop(m *member) {
 		return
 	}
 	m.stopping = true
+	m.notSoon()
 	if at := slices.Index(m.pool.idle, m); at >= 0 {
 		m.pool.idle = slices.Delete(m.pool.idle, at, at+1)
 	}

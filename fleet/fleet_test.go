@@ -40,6 +40,8 @@ while True:
     body = '"%s %s %d"' % (os.environ["CONFIG"], said, os.getpid())
     conn.request("POST", "/2018-06-01/runtime/invocation/" + rid + "/response", body)
     conn.getresponse().read()
+    if event.startswith("quick-slow"):
+        urllib.request.urlopen(os.environ["GATE"] + "/before-" + event).read()
 `
 
 // gate holds events until they are let through.
@@ -220,6 +222,19 @@ func TestEventsAtTheSameTimeGetAnInstanceEachAndLaterOnesTheOneUsedLast(t *testi
 		}
 		th.settled(t, 2)
 	}
+}
+
+func TestAnEventWaitsForAnInstanceThatHasAnsweredRatherThanForANewOne(t *testing.T) {
+	th := open(t, fleet.Options{})
+	th.CountOnSoonFor(time.Minute)
+	f := th.function("f", "one")
+	first := (<-th.send(f, "quick-slow")).process(t)
+	next := th.send(f, "quick")
+	th.gate.let("before-quick-slow")
+	if second := (<-next).process(t); second != first {
+		t.Errorf("%s served, not %s", second, first)
+	}
+	th.settled(t, 1)
 }
 
 func TestAChangedFunctionIsNeverServedByAnOldInstance(t *testing.T) {

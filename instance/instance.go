@@ -55,8 +55,8 @@ type Host struct {
 	// CredentialsLast is how long a function's credentials hold: longer than any
 	// instance lives. 0: 12 hours.
 	CredentialsLast time.Duration
-	Recorder    wick.Recorder
-	Log         *slog.Logger
+	Recorder        wick.Recorder
+	Log             *slog.Logger
 	// ServeAPI serves Wick's own API on a listener until that is closed.
 	ServeAPI func(net.Listener)
 	// InjectEndpoint puts AWS_ENDPOINT_URL, which leads there, into environments.

@@ -45,6 +45,7 @@ type call struct {
 	produced    int64
 	failure     []byte // the error object it answered with
 	respondedAt time.Time
+	held        *Answer // what it responded, until its next poll is there
 
 	answer chan *Answer // gets one value, nil if the instance was stopped
 	done   chan struct{}
@@ -58,7 +59,7 @@ func (c *call) abandon() {
 		c.timer.Stop()
 	}
 	select {
-	case c.answer <- nil:
+	case c.answer <- c.held: // nil unless it had responded a moment ago
 	default: // it had its answer
 	}
 	close(c.done)
@@ -70,7 +71,8 @@ var ErrNotDelivered = errors.New("the instance could not take the event")
 
 // Invoke hands an event to the runtime and returns its answer as soon as that is
 // there; the instance goes on being busy until the runtime asks for more, and says
-// so by Boot's released. The instance must be idle, frozen or reset: else, or when it
+// so by Boot's released: before the answer where the runtime asks for more together
+// with it. The instance must be idle, frozen or reset: else, or when it
 // can't be resumed, ErrNotDelivered. Unavailable if it is stopped meanwhile.
 func (i *Instance) Invoke(inv *Invocation) (*Answer, error) {
 	c := &call{inv: inv, answer: make(chan *Answer, 1), done: make(chan struct{})}
@@ -193,7 +195,7 @@ func (i runtimeCalls) Respond(requestID string, r runtimeapi.Response) *runtimea
 		}
 		status, errorType = wick.StatusError, reportedErrorType(r.ErrorType)
 	}
-	return i.answer(requestID, "InvocationResponse", a, status, errorType, int64(len(r.Body)))
+	return i.answer(requestID, "InvocationResponse", a, r.Polling, status, errorType, int64(len(r.Body)))
 }
 
 // Fail implements runtimeapi.Runtime.
@@ -204,10 +206,13 @@ func (i runtimeCalls) Fail(requestID string, f runtimeapi.Failure) *runtimeapi.R
 	} else if len(f.Body) == 0 {
 		a.Payload = errorObject(f.Type, "")
 	}
-	return i.answer(requestID, "InvocationErrorResponse", a, wick.StatusError, reportedErrorType(f.Type), int64(len(f.Body)))
+	return i.answer(requestID, "InvocationErrorResponse", a, f.Polling, wick.StatusError, reportedErrorType(f.Type), int64(len(f.Body)))
 }
 
-func (i *Instance) answer(requestID, to string, a *Answer, status wick.Status, errorType string, produced int64) *runtimeapi.Refusal {
+// answer takes what the runtime responded. When its next poll is on the way already,
+// the invoker gets the answer with it: an instance that is idle when its client has the
+// answer serves the client's next event, and no second one is started for that.
+func (i *Instance) answer(requestID, to string, a *Answer, polling bool, status wick.Status, errorType string, produced int64) *runtimeapi.Refusal {
 	now := time.Now()
 	i.mu.Lock()
 	c := i.call
@@ -224,8 +229,13 @@ func (i *Instance) answer(requestID, to string, a *Answer, status wick.Status, e
 	if a.Failed {
 		c.failure = a.Payload
 	}
+	if polling {
+		c.held = a
+	}
 	i.mu.Unlock()
-	c.answer <- a
+	if !polling {
+		c.answer <- a
+	}
 	return nil
 }
 
@@ -311,17 +321,19 @@ func (i *Instance) finish(c *call, failed *fault) {
 	i.call = nil
 	err := i.moveLocked(next)
 	i.mu.Unlock()
-	if failed != nil && !c.responded {
+	if err == nil { // else it is stopping
+		if next == wick.InstanceIdle {
+			i.freeze.Reset(freezeAfter)
+		}
+		i.released(i)
+	}
+	switch {
+	case failed != nil && !c.responded:
 		c.answer <- &Answer{Payload: failed.object(c.inv.RequestID), Failed: true}
+	case c.held != nil:
+		c.answer <- c.held
 	}
 	close(c.done)
-	if err != nil {
-		return // stopping
-	}
-	if next == wick.InstanceIdle {
-		i.freeze.Reset(freezeAfter)
-	}
-	i.released(i)
 }
 
 // reportOf measures a call that is over.

@@ -37,6 +37,8 @@ type Response struct {
 	Streaming   bool
 	// TooLarge: more than MaxResponseBytes were posted; Body is empty.
 	TooLarge bool
+	// Polling: behind it the client's next poll is arriving already.
+	Polling bool
 	// ErrorType and ErrorBody are the trailers of a stream that failed in the middle.
 	ErrorType string
 	ErrorBody []byte
@@ -47,6 +49,7 @@ type Failure struct {
 	Type      string // Lambda-Runtime-Function-Error-Type
 	Body      []byte // the error object, for the invoker as it is
 	XRayCause string
+	Polling   bool // behind it the client's next poll is arriving already
 	TooLarge  bool // more than MaxResponseBytes were posted; Body is empty
 }
 
@@ -193,7 +196,7 @@ func (c *Conn) readResponse(q *request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	r := Response{Body: body, TooLarge: over, ContentType: q.contentType, Streaming: q.streaming}
+	r := Response{Body: body, TooLarge: over, ContentType: q.contentType, Streaming: q.streaming, Polling: c.polling(q)}
 	if q.trailerErrorType != "" {
 		r.ErrorType = q.trailerErrorType
 		r.ErrorBody = decodeErrorBody(q.trailerErrorBody)
@@ -206,7 +209,7 @@ func (c *Conn) readFailure(q *request) (Failure, error) {
 	if err != nil {
 		return Failure{}, err
 	}
-	f := Failure{Type: q.errorType, Body: body, XRayCause: q.xrayCause, TooLarge: over}
+	f := Failure{Type: q.errorType, Body: body, XRayCause: q.xrayCause, TooLarge: over, Polling: c.polling(q)}
 	if f.Type == "" {
 		f.Type = "Runtime.Unknown"
 	}

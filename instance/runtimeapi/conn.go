@@ -471,11 +471,16 @@ const acceptedAnswer = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\
 func (c *Conn) answerAccepted(q *request) error {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
-	if c.private && q.keepAlive && c.br.Buffered() > 0 {
+	if c.polling(q) {
 		c.pending = append(c.pending, acceptedAnswer...)
 		return nil
 	}
 	return c.flushLocked([]byte(acceptedAnswer), nil)
+}
+
+// polling says whether a bootstrap of ours has written its next poll behind q.
+func (c *Conn) polling(q *request) bool {
+	return c.private && q.keepAlive && c.br.Buffered() > 0
 }
 
 func (c *Conn) answer(q *request, status int, body []byte, contentType string) error {
