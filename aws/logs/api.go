@@ -27,6 +27,7 @@ type Options struct {
 type API struct {
 	o       Options
 	service *protocol.Service
+	queries *queries
 }
 
 // New returns the API with every operation it has registered.
@@ -34,7 +35,7 @@ func New(o Options) *API {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	a := &API{o: o, service: protocol.NewService(models.Logs())}
+	a := &API{o: o, service: protocol.NewService(models.Logs()), queries: newQueries()}
 	s := a.service
 	protocol.Handle(s, "DescribeLogGroups", a.describeLogGroups)
 	protocol.Handle(s, "ListLogGroups", a.listLogGroups)
@@ -62,11 +63,18 @@ func New(o Options) *API {
 	protocol.Handle(s, "PutSubscriptionFilter", a.putSubscriptionFilter)
 	protocol.Handle(s, "DescribeSubscriptionFilters", a.describeSubscriptionFilters)
 	protocol.Handle(s, "DeleteSubscriptionFilter", a.deleteSubscriptionFilter)
+	protocol.Handle(s, "StartQuery", a.startQuery)
+	protocol.Handle(s, "StopQuery", a.stopQuery)
+	protocol.Handle(s, "GetQueryResults", a.getQueryResults)
+	protocol.Handle(s, "DescribeQueries", a.describeQueries)
 	return a
 }
 
 // Service returns the API for a protocol server.
 func (a *API) Service() *protocol.Service { return a.service }
+
+// Close ends the queries that are running. It can be called twice.
+func (a *API) Close() error { return a.queries.close() }
 
 func invalid(format string, args ...any) error {
 	return wick.Errorf(wick.InvalidParameter, format, args...)

@@ -121,6 +121,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	}
 	s.opened(s.logs.Close)
 	s.logsAPI = awslogs.New(awslogs.Options{Logs: s.logs, Groups: store})
+	s.opened(s.logsAPI.Close)
 	s.traces = traces.Open(traces.Options{Store: store, Log: log})
 	s.opened(s.traces.Close)
 	packages, err := code.Open(filepath.Join(c.DataDir, "code"), s.codeOptions())

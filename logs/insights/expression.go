@@ -1,0 +1,458 @@
+package insights
+
+import (
+	"math"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// expression is evaluated for a row.
+type expression interface{ eval(r *row) any }
+
+type (
+	name    string
+	literal struct{ v any }
+	not     struct{ of expression }
+	binary  struct {
+		op   string
+		a, b expression
+	}
+	// like is like and =~ with a text or a regular expression.
+	like struct {
+		of   expression
+		text expression
+		re   *regexp.Regexp
+	}
+	in struct {
+		of   expression
+		list []expression
+	}
+	// bin is a time cut off to a period.
+	bin struct {
+		of     expression
+		period time.Duration
+		up     bool
+	}
+	call struct {
+		fn   func([]any) any
+		args []expression
+	}
+)
+
+func (n name) eval(r *row) any  { return r.get(string(n)) }
+func (l literal) eval(*row) any { return l.v }
+func (n not) eval(r *row) any   { return !truth(n.of.eval(r)) }
+func (c call) eval(r *row) any {
+	args := make([]any, len(c.args))
+	for i, a := range c.args {
+		args[i] = a.eval(r)
+	}
+	return c.fn(args)
+}
+
+func (l like) eval(r *row) any {
+	v := l.of.eval(r)
+	if v == nil {
+		return false
+	}
+	if l.re != nil {
+		return l.re.MatchString(text(v))
+	}
+	return strings.Contains(text(v), text(l.text.eval(r)))
+}
+
+func (i in) eval(r *row) any {
+	v := i.of.eval(r)
+	for _, e := range i.list {
+		if v != nil && compare(v, e.eval(r)) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (b bin) eval(r *row) any {
+	n, ok := number(b.of.eval(r))
+	if !ok {
+		return nil
+	}
+	period := b.period.Milliseconds()
+	ms := int64(n)
+	cut := ms - ((ms%period)+period)%period
+	if b.up && cut != ms {
+		cut += period
+	}
+	return time.UnixMilli(cut).UTC()
+}
+
+func (b binary) eval(r *row) any {
+	switch b.op {
+	case "or":
+		return truth(b.a.eval(r)) || truth(b.b.eval(r))
+	case "and":
+		return truth(b.a.eval(r)) && truth(b.b.eval(r))
+	}
+	x, y := b.a.eval(r), b.b.eval(r)
+	switch b.op {
+	case "=", "!=", "<", "<=", ">", ">=":
+		if x == nil || y == nil {
+			return b.op == "!=" && (x == nil) != (y == nil)
+		}
+		c := compare(x, y)
+		return map[string]bool{"=": c == 0, "!=": c != 0, "<": c < 0, "<=": c <= 0, ">": c > 0, ">=": c >= 0}[b.op]
+	}
+	m, ok1 := number(x)
+	n, ok2 := number(y)
+	if !ok1 || !ok2 {
+		return nil
+	}
+	var f float64
+	switch b.op {
+	case "+":
+		f = m + n
+	case "-":
+		f = m - n
+	case "*":
+		f = m * n
+	case "/":
+		f = m / n
+	case "%":
+		f = math.Mod(m, n)
+	default:
+		f = math.Pow(m, n)
+	}
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil
+	}
+	return f
+}
+
+// maxNesting bounds expressions in expressions.
+const maxNesting = 200
+
+func (p *parser) or() (expression, error) {
+	if p.depth++; p.depth > maxNesting {
+		return nil, p.fail("the expression is too deep")
+	}
+	defer func() { p.depth-- }()
+	return p.chain(p.and, func() string {
+		if p.word("or") {
+			return "or"
+		}
+		return ""
+	})
+}
+
+// chain reads operands with operators of one rank between them.
+func (p *parser) chain(operand func() (expression, error), operator func() string) (expression, error) {
+	e, err := operand()
+	for err == nil {
+		op := operator()
+		if op == "" {
+			return e, nil
+		}
+		var b expression
+		b, err = operand()
+		e = binary{op, e, b}
+	}
+	return nil, err
+}
+
+func (p *parser) and() (expression, error) {
+	return p.chain(p.negation, func() string {
+		if p.word("and") {
+			return "and"
+		}
+		return ""
+	})
+}
+
+func (p *parser) negation() (expression, error) {
+	if !p.word("not") {
+		return p.comparison()
+	}
+	if p.depth++; p.depth > maxNesting {
+		return nil, p.fail("the expression is too deep")
+	}
+	defer func() { p.depth-- }()
+	e, err := p.negation()
+	return not{e}, err
+}
+
+func (p *parser) comparison() (expression, error) {
+	e, err := p.sum()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case p.word("like"), p.take("=~"):
+		return p.like(e)
+	case p.word("in"):
+		return p.in(e)
+	case p.word("not"):
+		var inner expression
+		switch {
+		case p.word("like"):
+			inner, err = p.like(e)
+		case p.word("in"):
+			inner, err = p.in(e)
+		default:
+			err = p.unexpected()
+		}
+		return not{inner}, err
+	}
+	for _, op := range []string{"!=", "<=", ">=", "==", "=", "<", ">"} {
+		if p.take(op) {
+			b, err := p.sum()
+			if op == "==" {
+				op = "="
+			}
+			return binary{op, e, b}, err
+		}
+	}
+	return e, nil
+}
+
+func (p *parser) like(of expression) (expression, error) {
+	p.space()
+	if p.peek() == '/' {
+		re, err := p.regex()
+		return like{of: of, re: re}, err
+	}
+	s, err := p.sum()
+	return like{of: of, text: s}, err
+}
+
+func (p *parser) in(of expression) (expression, error) {
+	if !p.take("[") && !p.take("(") {
+		return nil, p.unexpected()
+	}
+	i := in{of: of}
+	for {
+		e, err := p.sum()
+		if err != nil {
+			return nil, err
+		}
+		if i.list = append(i.list, e); p.take(",") {
+			continue
+		}
+		if p.take("]") || p.take(")") {
+			return i, nil
+		}
+		return nil, p.unexpected()
+	}
+}
+
+func (p *parser) symbol(symbols ...string) func() string {
+	return func() string {
+		for _, s := range symbols {
+			if p.take(s) {
+				return s
+			}
+		}
+		return ""
+	}
+}
+
+func (p *parser) sum() (expression, error)     { return p.chain(p.product, p.symbol("+", "-")) }
+func (p *parser) product() (expression, error) { return p.chain(p.power, p.symbol("*", "/", "%")) }
+func (p *parser) power() (expression, error)   { return p.chain(p.atom, p.symbol("^")) }
+
+func (p *parser) atom() (expression, error) {
+	p.space()
+	switch b := p.peek(); {
+	case b == '(':
+		p.pos++
+		e, err := p.or()
+		if err == nil && !p.take(")") {
+			err = p.unexpected()
+		}
+		return e, err
+	case b == '"' || b == '\'':
+		s, err := p.str()
+		return literal{s}, err
+	case b == '-':
+		p.pos++
+		if p.depth++; p.depth > maxNesting {
+			return nil, p.fail("the expression is too deep")
+		}
+		defer func() { p.depth-- }()
+		e, err := p.atom()
+		return binary{"-", literal{0.0}, e}, err
+	}
+	if n, ok := p.number(); ok {
+		return literal{n}, nil
+	}
+	quoted := p.peek() == '`'
+	s, err := p.name()
+	if err != nil {
+		return nil, err
+	}
+	if !quoted && p.peek() == '(' {
+		p.pos++
+		return p.call(s)
+	}
+	return name(s), nil
+}
+
+// call reads a function's arguments.
+func (p *parser) call(fn string) (expression, error) {
+	lower := strings.ToLower(fn)
+	switch lower {
+	case "bin", "datefloor", "dateceil":
+		b := bin{of: name("@timestamp"), up: lower == "dateceil"}
+		var err error
+		if lower != "bin" {
+			if b.of, err = p.or(); err != nil {
+				return nil, err
+			}
+			if !p.take(",") {
+				return nil, p.unexpected()
+			}
+		}
+		if b.period, err = p.duration(); err != nil {
+			return nil, err
+		}
+		if !p.take(")") {
+			return nil, p.unexpected()
+		}
+		return b, nil
+	}
+	if aggregates[lower] { // an aggregate's column, as sort names it
+		start := p.pos
+		for p.pos < len(p.text) && p.peek() != ')' {
+			p.pos++
+		}
+		if !p.take(")") {
+			return nil, p.unexpected()
+		}
+		return name(fn + "(" + p.text[start:p.pos]), nil
+	}
+	f, ok := functions[lower]
+	if !ok {
+		return nil, p.fail("there is no function " + fn)
+	}
+	c := call{fn: f.eval}
+	for !p.take(")") {
+		if len(c.args) > 0 && !p.take(",") {
+			return nil, p.unexpected()
+		}
+		e, err := p.or()
+		if err != nil {
+			return nil, err
+		}
+		c.args = append(c.args, e)
+	}
+	if len(c.args) < f.least || len(c.args) > f.most {
+		return nil, p.fail("wrong number of arguments of " + fn)
+	}
+	return c, nil
+}
+
+type function struct {
+	least, most int
+	eval        func(args []any) any
+}
+
+// functions of the language. Source: Insights, supported operations and functions.
+var functions = map[string]function{
+	"abs": numeric(math.Abs), "ceil": numeric(math.Ceil), "floor": numeric(math.Floor), "sqrt": numeric(math.Sqrt), "log": numeric(math.Log),
+	"round":       numeric(math.Round),
+	"greatest":    {1, 50, func(a []any) any { return extreme(a, 1) }},
+	"least":       {1, 50, func(a []any) any { return extreme(a, -1) }},
+	"strlen":      {1, 1, func(a []any) any { return float64(utf8.RuneCountInString(text(a[0]))) }},
+	"toupper":     textual(strings.ToUpper),
+	"tolower":     textual(strings.ToLower),
+	"trim":        textual(strings.TrimSpace),
+	"ltrim":       textual(func(s string) string { return strings.TrimLeft(s, " \t\r\n") }),
+	"rtrim":       textual(func(s string) string { return strings.TrimRight(s, " \t\r\n") }),
+	"strcontains": {2, 2, func(a []any) any { return strings.Contains(text(a[0]), text(a[1])) }},
+	"replace":     {3, 3, func(a []any) any { return strings.ReplaceAll(text(a[0]), text(a[1]), text(a[2])) }},
+	"substr":      {2, 3, substr},
+	"concat": {1, 50, func(a []any) any {
+		var b strings.Builder
+		for _, v := range a {
+			b.WriteString(text(v))
+		}
+		return b.String()
+	}},
+	"coalesce": {1, 50, func(a []any) any {
+		for _, v := range a {
+			if v != nil {
+				return v
+			}
+		}
+		return nil
+	}},
+	"ispresent": {1, 1, func(a []any) any { return a[0] != nil }},
+	"isempty":   {1, 1, func(a []any) any { return text(a[0]) == "" }},
+	"isblank":   {1, 1, func(a []any) any { return strings.TrimSpace(text(a[0])) == "" }},
+	"frommillis": {1, 1, func(a []any) any {
+		if n, ok := number(a[0]); ok {
+			return time.UnixMilli(int64(n)).UTC()
+		}
+		return nil
+	}},
+	"tomillis": {1, 1, func(a []any) any {
+		if n, ok := number(a[0]); ok {
+			return n
+		}
+		return nil
+	}},
+	"if": {3, 3, func(a []any) any {
+		if truth(a[0]) {
+			return a[1]
+		}
+		return a[2]
+	}},
+}
+
+func numeric(f func(float64) float64) function {
+	return function{1, 1, func(a []any) any {
+		n, ok := number(a[0])
+		if !ok {
+			return nil
+		}
+		if n = f(n); math.IsNaN(n) || math.IsInf(n, 0) {
+			return nil
+		}
+		return n
+	}}
+}
+
+func textual(f func(string) string) function {
+	return function{1, 1, func(a []any) any {
+		if a[0] == nil {
+			return nil
+		}
+		return f(text(a[0]))
+	}}
+}
+
+func extreme(args []any, sign int) any {
+	var best any
+	for _, v := range args {
+		if v != nil && (best == nil || compare(v, best)*sign > 0) {
+			best = v
+		}
+	}
+	return best
+}
+
+// substr counts characters from 0.
+func substr(a []any) any {
+	runes := []rune(text(a[0]))
+	from, ok := number(a[1])
+	if !ok || from < 0 || from > float64(len(runes)) {
+		return ""
+	}
+	runes = runes[int(from):]
+	if len(a) == 3 {
+		if n, ok := number(a[2]); ok && n >= 0 && n < float64(len(runes)) {
+			runes = runes[:int(n)]
+		}
+	}
+	return string(runes)
+}

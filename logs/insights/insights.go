@@ -1,0 +1,188 @@
+// Package insights is the query language of CloudWatch Logs Insights: commands joined
+// with | (fields, filter, parse, stats, sort, limit, dedup, display) over log records.
+// A query is compiled once; a Run takes records in the order of time and gives rows.
+//
+// aws/logs runs queries with it.
+// Source: CloudWatch Logs Insights, query syntax.
+package insights
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/wick-run/wick"
+)
+
+// MaxRows is how many rows a query gives, and how many without a limit of its own.
+// Source: CloudWatch Logs quotas.
+const MaxRows = 10_000
+
+// SyntaxError says what is wrong with a query and where.
+type SyntaxError struct {
+	Reason string
+	Pos    int // the byte in the query, from 0
+}
+
+// Error returns the reason and place.
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at position %d", e.Reason, e.Pos) }
+
+// Query is a compiled query. It can be run several times.
+type Query struct {
+	commands []command
+	limit    int // of the request; 0 for none
+}
+
+// Field is one column of a row.
+type Field struct{ Name, Value string }
+
+// command makes a stage of a run that hands rows on to next.
+type command interface {
+	stage(next stage, after []command) stage
+}
+
+// stage takes rows; end is called once after the last.
+type stage interface {
+	push(r *row)
+	end()
+}
+
+// Compile reads a query; its error is a *SyntaxError. limit bounds the rows of a query
+// that has no limit command; 0 is MaxRows.
+func Compile(text string, limit int) (*Query, error) {
+	p := &parser{text: text}
+	q := &Query{limit: limit}
+	if q.limit <= 0 || q.limit > MaxRows {
+		q.limit = MaxRows
+	}
+	for {
+		p.space()
+		if p.pos == len(p.text) && len(q.commands) == 0 {
+			return nil, &SyntaxError{"the query is empty", p.pos}
+		}
+		c, err := p.command()
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			q.commands = append(q.commands, c)
+		}
+		if p.space(); p.pos == len(p.text) {
+			return q, nil
+		}
+		if !p.take("|") {
+			return nil, p.unexpected()
+		}
+	}
+}
+
+// Run is one execution of a query.
+type Run struct {
+	first   stage
+	last    *results
+	scanned int64
+	bytes   int64
+	matched int64
+}
+
+// Start begins a run.
+func (q *Query) Start() *Run {
+	last := &results{limit: q.limit}
+	commands := q.commands
+	// Without an order of its own a query gives the newest records first.
+	ordered := false
+	for _, c := range commands {
+		switch c.(type) {
+		case sortCommand, statsCommand:
+			ordered = true
+		}
+	}
+	if !ordered {
+		at := len(commands) // before limit and dedup, which depend on the order
+		for i, c := range commands {
+			switch c.(type) {
+			case limitCommand, dedupCommand:
+				at = min(at, i)
+			}
+		}
+		newest := sortCommand{{of: name("@timestamp"), descending: true}}
+		commands = append(append(append([]command(nil), commands[:at]...), newest), commands[at:]...)
+	}
+	// What the filters let through is counted before anything is put together or cut off.
+	counted := len(commands)
+	for i := len(commands) - 1; i >= 0; i-- {
+		switch commands[i].(type) {
+		case sortCommand, statsCommand, limitCommand, dedupCommand:
+			counted = i
+		}
+	}
+	run := &Run{last: last}
+	count := func(next stage) stage {
+		return stageFunc{next, func(r *row, next stage) { run.matched++; next.push(r) }}
+	}
+	var s stage = last
+	if counted == len(commands) {
+		s = count(s)
+	}
+	for i := len(commands) - 1; i >= 0; i-- {
+		after := commands[i+1:]
+		if len(after) == 0 {
+			after = []command{limitCommand(q.limit)}
+		}
+		s = commands[i].stage(s, after)
+		if i == counted {
+			s = count(s)
+		}
+	}
+	run.first = s
+	return run
+}
+
+// Add takes a record. group is the name of its log group with the account, as @log.
+func (r *Run) Add(e *wick.LogEvent, group string) {
+	r.scanned++
+	r.bytes += int64(len(e.Message))
+	r.first.push(&row{event: e, group: group})
+}
+
+// Scanned returns how many records and bytes were taken.
+func (r *Run) Scanned() (records, bytes int64) { return r.scanned, r.bytes }
+
+// Matched returns how many records were left after filters, as far as they have come.
+func (r *Run) Matched() int64 { return r.matched }
+
+// End returns the rows. The run is over.
+func (r *Run) End() [][]Field {
+	r.first.end()
+	return r.last.rows
+}
+
+// results is the last stage: it renders rows.
+type results struct {
+	limit int
+	rows  [][]Field
+}
+
+func (s *results) push(r *row) {
+	if len(s.rows) == s.limit {
+		return
+	}
+	columns := r.columns
+	if columns == nil {
+		columns = []string{"@timestamp", "@message"}
+	}
+	fields := make([]Field, 0, len(columns)+1)
+	for _, c := range columns {
+		if v := r.get(c); v != nil {
+			fields = append(fields, Field{c, text(v)})
+		}
+	}
+	if r.event != nil {
+		fields = append(fields, Field{"@ptr", r.pointer()})
+	}
+	s.rows = append(s.rows, fields)
+}
+
+func (s *results) end() {}
+
+// quoteName undoes `name`.
+func quoteName(s string) string { return strings.Trim(s, "`") }
