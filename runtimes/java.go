@@ -95,5 +95,10 @@ func javaCommand(m Match, program string, f *wick.Function) []string {
 		args = append(args, "-XX:MaxHeapSize="+strconv.Itoa(f.MemoryMB*1024*85/100)+"k")
 	}
 	args = append(args, "-XX:+UseSerialGC", "-XX:+TieredCompilation", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+	v, _ := parseVersion(m.Interpreter.Version) // interpreters without a version aren't kept
+	if v[0] > 8 && (m.Runtime == "java11" || strings.HasPrefix(m.Runtime, "java8")) {
+		// Variables that those runtimes change have to be reached.
+		args = append(args, "--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED")
+	}
 	return append(args, "-jar", runtimeDir+"/wick-runtime.jar", "framed")
 }

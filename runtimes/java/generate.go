@@ -18,10 +18,7 @@ import (
 	"time"
 )
 
-const manifest = "Manifest-Version: 1.0\r\n" +
-	"Main-Class: run.wick.runtime.Main\r\n" +
-	// The variables of a process have no other way to be changed.
-	"Add-Opens: java.base/java.lang java.base/java.util\r\n\r\n"
+const manifest = "Manifest-Version: 1.0\r\nMain-Class: run.wick.runtime.Main\r\n\r\n"
 
 func main() {
 	out := flag.String("o", "wick-runtime.jar", "the `file` to write")

@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Proxy;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -49,7 +51,8 @@ final class Api {
     Api(String address) throws IOException {
         int colon = address.lastIndexOf(':');
         String host = address.substring(0, colon).replace("[", "").replace("]", "");
-        Socket socket = new Socket(InetAddress.getByName(host), Integer.parseInt(address.substring(colon + 1)));
+        Socket socket = new Socket(Proxy.NO_PROXY); // else proxies are looked for
+        socket.connect(new InetSocketAddress(InetAddress.getByName(host), Integer.parseInt(address.substring(colon + 1))));
         socket.setTcpNoDelay(true);
         in = socket.getInputStream();
         out = socket.getOutputStream();

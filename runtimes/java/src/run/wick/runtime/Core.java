@@ -17,14 +17,22 @@ final class Core {
     private final Log log;
     private final Class<?> context;
     private final Object logger;
+    private final Method useLog4j;
 
     Core(ClassLoader loader, Log log) {
         this.loader = loader;
         this.log = log;
         context = find("Context");
         Class<?> loggerType = find("LambdaLogger");
-        logger = loggerType == null ? null : proxy(loggerType, this::log);
+        logger = loggerType == null ? null : proxy(loggerType, new Members() {
+            @Override
+            public Object call(String method, Object[] args) {
+                return log(method, args);
+            }
+        });
         setLogger();
+        useLog4j = useLog4j(find("LambdaRuntimeInternal"));
+        usesLog4j(); // the first call of a method takes Java long
     }
 
     /** Returns a type of the library, null where the function hasn't got it. */
@@ -57,16 +65,27 @@ final class Core {
 
     /** Gives log4j's records the request's ID, where the function has AWS's appender. */
     void tellLog4j(String requestId) {
-        Class<?> internal = find("LambdaRuntimeInternal");
-        try {
-            if (internal == null || !Boolean.TRUE.equals(internal.getMethod("getUseLog4jAppender").invoke(null))) {
-                return;
-            }
-        } catch (ReflectiveOperationException | RuntimeException e) {
-            return; // an older library: nothing to tell
+        if (usesLog4j()) {
+            putRequestId("org.apache.logging.log4j.ThreadContext", String.class, requestId);
+            putRequestId("org.apache.log4j.MDC", Object.class, requestId);
         }
-        putRequestId("org.apache.logging.log4j.ThreadContext", String.class, requestId);
-        putRequestId("org.apache.log4j.MDC", Object.class, requestId);
+    }
+
+    /** The appender says so when it is loaded, which may be late. */
+    private boolean usesLog4j() {
+        try {
+            return useLog4j != null && Boolean.TRUE.equals(useLog4j.invoke(null));
+        } catch (ReflectiveOperationException e) {
+            return false;
+        }
+    }
+
+    private static Method useLog4j(Class<?> internal) {
+        try {
+            return internal == null ? null : internal.getMethod("getUseLog4jAppender");
+        } catch (NoSuchMethodException e) {
+            return null; // an older library
+        }
     }
 
     private void putRequestId(String map, Class<?> valueType, String requestId) {
@@ -84,36 +103,39 @@ final class Core {
         }
         Object identity = identity(event.cognitoIdentity);
         Object client = clientContext(event.clientContext);
-        return proxy(context, (method, args) -> {
-            switch (method) {
-                case "getAwsRequestId":
-                    return event.requestId;
-                case "getLogGroupName":
-                    return System.getenv("AWS_LAMBDA_LOG_GROUP_NAME");
-                case "getLogStreamName":
-                    return System.getenv("AWS_LAMBDA_LOG_STREAM_NAME");
-                case "getFunctionName":
-                    return System.getenv("AWS_LAMBDA_FUNCTION_NAME");
-                case "getFunctionVersion":
-                    return System.getenv("AWS_LAMBDA_FUNCTION_VERSION");
-                case "getInvokedFunctionArn":
-                    return event.functionArn;
-                case "getIdentity":
-                    return identity;
-                case "getClientContext":
-                    return client;
-                case "getRemainingTimeInMillis":
-                    return (int) Math.max(event.deadlineMs - System.currentTimeMillis(), 0);
-                case "getMemoryLimitInMB":
-                    return Integer.parseInt(System.getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"));
-                case "getLogger":
-                    return logger;
-                case "getTenantId":
-                    return event.tenantId;
-                case "getXrayTraceId":
-                    return event.traceId;
-                default:
-                    return null; // of a newer library
+        return proxy(context, new Members() {
+            @Override
+            public Object call(String method, Object[] args) {
+                switch (method) {
+                    case "getAwsRequestId":
+                        return event.requestId;
+                    case "getLogGroupName":
+                        return System.getenv("AWS_LAMBDA_LOG_GROUP_NAME");
+                    case "getLogStreamName":
+                        return System.getenv("AWS_LAMBDA_LOG_STREAM_NAME");
+                    case "getFunctionName":
+                        return System.getenv("AWS_LAMBDA_FUNCTION_NAME");
+                    case "getFunctionVersion":
+                        return System.getenv("AWS_LAMBDA_FUNCTION_VERSION");
+                    case "getInvokedFunctionArn":
+                        return event.functionArn;
+                    case "getIdentity":
+                        return identity;
+                    case "getClientContext":
+                        return client;
+                    case "getRemainingTimeInMillis":
+                        return (int) Math.max(event.deadlineMs - System.currentTimeMillis(), 0);
+                    case "getMemoryLimitInMB":
+                        return Integer.parseInt(System.getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"));
+                    case "getLogger":
+                        return logger;
+                    case "getTenantId":
+                        return event.tenantId;
+                    case "getXrayTraceId":
+                        return event.traceId;
+                    default:
+                        return null; // of a newer library
+                }
             }
         });
     }
@@ -134,14 +156,17 @@ final class Core {
             return null;
         }
         Map<?, ?> fields = (Map<?, ?>) Json.read(text);
-        return proxy(type, (method, args) -> {
-            switch (method) {
-                case "getIdentityId":
-                    return fields.get("cognitoIdentityId");
-                case "getIdentityPoolId":
-                    return fields.get("cognitoIdentityPoolId");
-                default:
-                    return null;
+        return proxy(type, new Members() {
+            @Override
+            public Object call(String method, Object[] args) {
+                switch (method) {
+                    case "getIdentityId":
+                        return fields.get("cognitoIdentityId");
+                    case "getIdentityPoolId":
+                        return fields.get("cognitoIdentityPoolId");
+                    default:
+                        return null;
+                }
             }
         });
     }
@@ -153,16 +178,19 @@ final class Core {
         }
         Map<?, ?> fields = (Map<?, ?>) Json.read(text);
         Object client = client((Map<?, ?>) fields.get("client"));
-        return proxy(type, (method, args) -> {
-            switch (method) {
-                case "getClient":
-                    return client;
-                case "getCustom":
-                    return fields.get("custom");
-                case "getEnvironment":
-                    return fields.get("env");
-                default:
-                    return null;
+        return proxy(type, new Members() {
+            @Override
+            public Object call(String method, Object[] args) {
+                switch (method) {
+                    case "getClient":
+                        return client;
+                    case "getCustom":
+                        return fields.get("custom");
+                    case "getEnvironment":
+                        return fields.get("env");
+                    default:
+                        return null;
+                }
             }
         });
     }
@@ -172,25 +200,31 @@ final class Core {
         if (type == null || fields == null) {
             return null;
         }
-        return proxy(type, (method, args) -> {
-            switch (method) {
-                case "getInstallationId":
-                    return fields.get("installation_id");
-                case "getAppTitle":
-                    return fields.get("app_title");
-                case "getAppVersionName":
-                    return fields.get("app_version_name");
-                case "getAppVersionCode":
-                    return fields.get("app_version_code");
-                case "getAppPackageName":
-                    return fields.get("app_package_name");
-                default:
-                    return null;
+        return proxy(type, new Members() {
+            @Override
+            public Object call(String method, Object[] args) {
+                switch (method) {
+                    case "getInstallationId":
+                        return fields.get("installation_id");
+                    case "getAppTitle":
+                        return fields.get("app_title");
+                    case "getAppVersionName":
+                        return fields.get("app_version_name");
+                    case "getAppVersionCode":
+                        return fields.get("app_version_code");
+                    case "getAppPackageName":
+                        return fields.get("app_package_name");
+                    default:
+                        return null;
+                }
             }
         });
     }
 
-    /** What an object made here does when a method of its interface is called. */
+    /**
+     * What an object made here does when a method of its interface is called. Here and in
+     * Functions there are classes rather than lambdas, which make their classes anew at every start.
+     */
     private interface Members {
         Object call(String method, Object[] args);
     }

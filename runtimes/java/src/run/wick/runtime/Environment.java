@@ -41,7 +41,7 @@ final class Environment {
 
     /**
      * Changes what System.getenv returns. Java has no way to, so it goes through the class's own
-     * map; where that is closed the variable stays as it was.
+     * map, which the command line opens; where it is closed the variable stays as it was.
      */
     @SuppressWarnings("unchecked")
     private static void change(String name, String value) {
@@ -57,7 +57,7 @@ final class Environment {
                 variables.put(name, value);
             }
         } catch (ReflectiveOperationException | RuntimeException e) {
-            // Closed by a newer Java: nothing to be done about it.
+            // Started by a wrapper without those options.
         }
     }
 }

@@ -1,9 +1,12 @@
 package run.wick.runtime;
 
+import java.util.Collections;
 import java.util.Map;
 
 /** One event and what comes with it. */
 final class Invocation {
+    static final Invocation NONE = new Invocation(Collections.emptyMap(), new byte[0]);
+
     final String requestId;
     final String traceId;
     final String functionArn;
