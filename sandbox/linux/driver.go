@@ -55,7 +55,6 @@ type Driver struct {
 	cgroups *cgroup.Tree
 	network *networks
 	disks   *disk.Pool
-	gaps    []string
 
 	lastCapability int
 	oomScore       string // of commands
