@@ -259,3 +259,29 @@ func TestTimesKeepTheirMicroseconds(t *testing.T) {
 		t.Errorf("seconds are %f", seconds(at))
 	}
 }
+
+func BenchmarkRecordOfAnInvocationThatIsNotSampled(b *testing.B) {
+	tr := openTraces(b, Options{})
+	const h = "Root=" + traceA + ";Parent=" + segmentA + ";Sampled=0;Lineage=1:a87bd80c:0"
+	events := []wick.Event{
+		wick.StateChanged{To: wick.InstanceBusy}, wick.InvokeStart{Trace: h}, wick.RuntimeDone{Trace: h}, wick.Report{Trace: h},
+		wick.StateChanged{To: wick.InstanceIdle},
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, e := range events {
+			tr.Record(noon, source, e)
+		}
+	}
+}
+
+func BenchmarkRecordOfAnInvocationThatIsSampled(b *testing.B) {
+	tr := openTraces(b, Options{})
+	h := header(traceA, segmentA)
+	done := wick.RuntimeDone{RequestID: "r", Trace: h, Status: wick.StatusSuccess, Duration: time.Millisecond}
+	b.ReportAllocs()
+	for b.Loop() {
+		tr.Record(noon, source, done)
+	}
+	b.ReportMetric(float64(tr.Dropped())/float64(b.N), "dropped/op")
+}

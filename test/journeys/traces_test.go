@@ -3,8 +3,10 @@ package journeys
 import (
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -75,5 +77,61 @@ def handler(event, context):
 	}
 	if again := wick("traces", "Root="+m[1]+";Sampled=1"); again != drawn {
 		t.Errorf("a header draws\n%s", again)
+	}
+}
+
+// bareBootstrap is a runtime in plain bash that sends a subsegment for each event.
+const bareBootstrap = `#!/bin/bash
+exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API/://}"
+ask() { # METHOD PATH BODY; leaves headers in $id and $trace
+  printf '%s /2018-06-01/runtime/invocation/%s HTTP/1.1\r\nHost: runtime\r\nContent-Length: %d\r\n\r\n%s' "$1" "$2" "${#3}" "$3" >&3
+  local line length=0
+  while IFS= read -r line <&3 && line=${line%$'\r'} && [ -n "$line" ]; do
+    case ${line,,} in
+      content-length:*) length=${line##* } ;;
+      lambda-runtime-aws-request-id:*) id=${line##* } ;;
+      lambda-runtime-trace-id:*) trace=${line##* } ;;
+    esac
+  done
+  [ "$length" = 0 ] || IFS= read -r -N "$length" answer <&3
+}
+while ask GET next ''; do
+  root=${trace#*Root=} parent=${trace#*Parent=} now=$(date +%s)
+  document='{"id":"00000000000000aa","type":"subsegment","trace_id":"'${root%%;*}'","parent_id":"'${parent%%;*}'",
+    "name":"bare","start_time":'$now',"end_time":'$now'}'
+  cat <<<'{"format":"json","version":1}'$'\n'"$document" >"/dev/udp/${AWS_XRAY_DAEMON_ADDRESS/://}" # printf sends each line alone
+  ask POST "$id/response" "\"$AWS_XRAY_DAEMON_ADDRESS\""
+done
+`
+
+func TestCustomRuntimesReachTheDaemonWhereAWSHasIt(t *testing.T) {
+	need(t, "bash")
+	s := start(t)
+	for runtime, address := range map[types.Runtime]string{
+		types.RuntimeProvidedal2: "169.254.79.129:2000", types.RuntimeProvidedal2023: "169.254.100.1:2000",
+	} {
+		name := strings.ReplaceAll(string(runtime), ".", "-")
+		_, err := s.client().CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+			FunctionName: &name, Runtime: runtime, Handler: aws.String("none"), Role: aws.String("arn:aws:iam::000000000000:role/journey"),
+			Code:          &types.FunctionCode{ZipFile: zipped(t, map[string]string{"bootstrap": bareBootstrap})},
+			TracingConfig: &types.TracingConfig{Mode: types.TracingModeActive},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		active(t, s.client(), name)
+		wantAnswer(t, invoke(t, s.client(), name, `{}`), strconv.Quote(address))
+		// The datagram was sent before the answer, but it is another way.
+		for deadline := time.Now().Add(patience); ; {
+			list := exec.Command(binary, "traces", "--function", name, "--filter", `name = "bare"`, "--json")
+			list.Env = clientEnv(s)
+			stdout, _ := output(t, list, 0)
+			if strings.Contains(stdout, `"entry": "`+name+`"`) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: no trace has its subsegment: %s", runtime, stdout)
+			}
+		}
 	}
 }
