@@ -14,7 +14,7 @@ help: ## say what there is
 build: ## bin/wick
 	$(GO) build -o bin/wick ./cmd/wick
 
-demo: build ## functions in four languages, cold and warm, an error and a time-out
+demo: build ## functions in six languages, cold and warm, an error and a time-out
 	@scripts/install-tools compiler
 	@$(GO) run ./internal/demo
 

@@ -117,7 +117,7 @@ func compareNatural(a, b string) int {
 
 func printRuntimes(w io.Writer, list []client.Runtime) error {
 	if len(list) == 0 {
-		_, err := fmt.Fprintln(w, "No runtimes: install Node.js or Python where Wick runs; it looks on PATH and where pyenv, nvm and their like keep theirs.")
+		_, err := fmt.Fprintln(w, "No runtimes: install Node.js, Python, Ruby or Java where Wick runs; it looks on PATH and where pyenv, nvm and their like keep theirs.")
 		return err
 	}
 	rows := make([][]string, len(list))

@@ -1,6 +1,6 @@
 // Package bundle makes a project folder into a deployment package: it finds out which
 // runtime and handler the folder is written for, builds what has to be built (Go,
-// Rust), and zips the result so that equal folders give equal bytes.
+// Rust, Java), and zips the result so that equal folders give equal bytes.
 //
 // It talks to no server. wick deploy is the caller.
 package bundle
@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // MaxZipBytes is the largest package that can be sent in a request.
@@ -56,7 +57,7 @@ type Bundle struct {
 	Built string
 }
 
-// Make bundles the folder dir.
+// Make bundles the folder dir, or takes the jar or zip of that name.
 func Make(ctx context.Context, dir string, o Options) (*Bundle, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -66,11 +67,18 @@ func Make(ctx context.Context, dir string, o Options) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("%s is a file; name the folder that holds the function", dir)
-	}
 	if o.Architecture == "" {
 		o.Architecture = HostArchitecture()
+	}
+	if !info.IsDir() {
+		if ext := filepath.Ext(dir); ext != ".jar" && ext != ".zip" {
+			return nil, fmt.Errorf("%s is a file; name the folder that holds the function, or a jar or zip", dir)
+		}
+		b, err := makeArchive(dir, o)
+		if err != nil {
+			return nil, err
+		}
+		return b.sealed()
 	}
 	if o.Output == nil {
 		o.Output = io.Discard
@@ -94,11 +102,16 @@ func Make(ctx context.Context, dir string, o Options) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.Files = len(files)
+	return b.sealed()
+}
+
+// sealed checks a package's size and notes its hash.
+func (b *Bundle) sealed() (*Bundle, error) {
 	if len(b.Zip) > MaxZipBytes {
 		return nil, fmt.Errorf("the package is %d MB zipped and the limit is %d MB: leave out what the function doesn't need (development dependencies, tests, build output)",
 			len(b.Zip)>>20, MaxZipBytes>>20)
 	}
-	b.Files = len(files)
 	sum := sha256.Sum256(b.Zip)
 	b.CodeSHA256 = base64.StdEncoding.EncodeToString(sum[:])
 	return b, nil
@@ -106,7 +119,7 @@ func Make(ctx context.Context, dir string, o Options) (*Bundle, error) {
 
 // files returns what goes into the package, compiling it first where that is needed.
 func (p *project) files(ctx context.Context, dir string, o Options, b *Bundle) ([]file, error) {
-	if p.compile == nil {
+	if p.compile == nil && p.build == nil {
 		return collect(dir)
 	}
 	scratch, err := os.MkdirTemp("", "wick-build-*")
@@ -114,6 +127,11 @@ func (p *project) files(ctx context.Context, dir string, o Options, b *Bundle) (
 		return nil, err
 	}
 	defer os.RemoveAll(scratch)
+	if p.build != nil {
+		files, command, err := p.build(ctx, dir, scratch, o)
+		b.Built = command
+		return files, err
+	}
 	binary, command, err := p.compile(ctx, dir, scratch, o)
 	if err != nil {
 		return nil, err
@@ -142,7 +160,11 @@ func Name(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil { // else there is no working directory, and Make will say so
 		dir = abs
 	}
-	name := []byte(filepath.Base(dir))
+	base := filepath.Base(dir)
+	if ext := filepath.Ext(base); ext == ".jar" || ext == ".zip" {
+		base = strings.TrimSuffix(base, ext)
+	}
+	name := []byte(base)
 	for i, c := range name {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':

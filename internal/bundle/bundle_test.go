@@ -83,6 +83,11 @@ func TestRuntimeAndHandlerAreGuessedFromTheFiles(t *testing.T) {
 		{"main.py with a handler", map[string]string{"main.py": "handler = make()", "app.py": "import flask"}, Options{}, "python3.14", "main.handler"},
 		{"bootstrap", map[string]string{"bootstrap*": "#!/bin/sh"}, Options{}, "provided.al2023", "bootstrap"},
 		{"bootstrap before package.json", map[string]string{"bootstrap*": "#!/bin/sh", "package.json": "{}"}, Options{}, "provided.al2023", "bootstrap"},
+		{"Ruby", map[string]string{"lambda_function.rb": "def lambda_handler(event:, context:)\nend\n"}, Options{}, "ruby3.4", "lambda_function.lambda_handler"},
+		{"a Ruby class", map[string]string{"app.rb": "module My\n  def self.process(event:, context:)\n  end\nend\n"}, Options{Runtimes: []string{"ruby3.3"}}, "ruby3.3", "app.My.process"},
+		{"a Ruby object's method is none", map[string]string{"app.rb": "class A\n  def handler\n  end\nend\n", "main.rb": "def handler(event:, context:) = 1\n"}, Options{}, "ruby3.4", "main.handler"},
+		{"compiled Java", map[string]string{"a/B.class": "x"}, Options{Handler: "a.B::c"}, "java25", "a.B::c"},
+		{"jars", map[string]string{"lib/a.jar": "x"}, Options{Handler: "a.B"}, "java25", "a.B"},
 		{"flags over files", map[string]string{"index.mjs": ""}, Options{Runtime: "nodejs18.x", Handler: "a/b.c"}, "nodejs18.x", "a/b.c"},
 		{"a named runtime chooses the language", map[string]string{"index.mjs": "", "app.py": def}, Options{Runtime: "python3.11"}, "python3.11", "app.lambda_handler"},
 		{"a language without rules", map[string]string{"app.jar": "x"}, Options{Runtime: "java21", Handler: "a.B::c"}, "java21", "a.B::c"},
@@ -242,6 +247,68 @@ func TestRustIsBuiltAndItsBinaryFound(t *testing.T) {
 	}
 }
 
+func TestJavasHandlerIsReadFromItsSource(t *testing.T) {
+	for source, want := range map[string]string{
+		"package a.b;\npublic class C implements RequestHandler<Map<String, Object>, String> {":         "a.b.C",
+		"package a;\npublic final class C extends D implements X, RequestStreamHandler\n{":              "a.C",
+		"public class C {\n  public String handle(String s) {":                                          "C::handle",
+		"package a;\npublic class C {\n  public static Map<String, List<Integer>> handleRequest(A a) {": "a.C::handleRequest",
+		"package a;\npublic class C {\n  private void handler(A a) {":                                   "",
+		"package a;\nclass C implements RequestHandler<A, B> {":                                         "",
+		"package a;\npublic interface C {}":                                                             "",
+	} {
+		if got := javaHandler([]byte(source)); got != want {
+			t.Errorf("%q: %q, want %q", source, got, want)
+		}
+	}
+}
+
+func TestJavaIsCompiledForItsRuntime(t *testing.T) {
+	if _, err := exec.LookPath("javac"); err != nil {
+		t.Skip("no javac on PATH")
+	}
+	dir := folder(t, "f", map[string]string{
+		"src/a/B.java": "package a;\npublic class B { public String handle() { return C.D; } }", "src/a/C.java": "package a;\nclass C { static final String D = \"d\"; }",
+		"data/x.txt": "x",
+	})
+	b, err := Make(t.Context(), dir, Options{Runtime: "java11"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := entries(t, b)
+	if len(got) != 3 || got["a/C.class"] == "" || !strings.HasSuffix(got["data/x.txt"], " x") || b.Handler != "a.B::handle" || b.Built != "javac --release 11" {
+		t.Errorf("%s by %q has %q", b.Handler, b.Built, got)
+	}
+	// A class file's version is that of its Java and 44.
+	if class := got["a/B.class"]; !strings.Contains(class, "\xca\xfe\xba\xbe\x00\x00\x007") {
+		t.Errorf("a/B.class begins %.30q", class)
+	}
+	broken := folder(t, "f", map[string]string{"B.java": "public class B {"})
+	if _, err := Make(t.Context(), broken, Options{Handler: "B::x"}); err == nil || !strings.Contains(err.Error(), "javac") {
+		t.Errorf("the error for a broken source is %v", err)
+	}
+}
+
+func TestABuiltPackageIsTakenAsItIs(t *testing.T) {
+	zipped, _, err := archive([]file{{name: "a/B.class", data: []byte("x")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar := filepath.Join(folder(t, "f", map[string]string{"app.jar": string(zipped), "not.zip": "x"}), "app.jar")
+	b, err := Make(t.Context(), jar, Options{Handler: "a.B::c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b.Zip, zipped) || b.Runtime != "java25" || b.Files != 1 || b.UnpackedBytes != 1 || b.CodeSHA256 == "" || Name(jar) != "app" {
+		t.Errorf("%+v of name %s", b, Name(jar))
+	}
+	for name, want := range map[string]string{jar: "name --runtime and --handler", filepath.Join(filepath.Dir(jar), "not.zip"): "is no zip file"} {
+		if _, err := Make(t.Context(), name, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestNameIsTheFoldersAsAWSAllowsIt(t *testing.T) {
 	for dir, want := range map[string]string{
 		"/a/hello": "hello", "/a/my.fun ction": "my-fun-ction", "/a/under_score-1/": "under_score-1", "/" + strings.Repeat("x", 70): strings.Repeat("x", 64),
@@ -263,6 +330,7 @@ func TestTheExamplesAreGuessedRight(t *testing.T) {
 		"python-hello": "python app.handler", "python-csv-to-json": "python lambda_function.lambda_handler",
 		"go-hello": "provided bootstrap", "go-thumbnail": "provided bootstrap",
 		"rust-hello": "provided bootstrap", "rust-access-log": "provided bootstrap",
+		"ruby-hello": "ruby app.handler", "java-hello": "java hello.Hello::handler",
 		"failing-error": "nodejs index.handler", "failing-timeout": "python app.handler",
 	} {
 		p, err := inspect(filepath.Join("../../examples", dir), Options{})
@@ -275,7 +343,7 @@ func TestTheExamplesAreGuessedRight(t *testing.T) {
 		}
 	}
 	all, err := filepath.Glob("../../examples/*-*")
-	if err != nil || len(all) != 10 {
-		t.Errorf("there are %d examples, and this test knows 10: %v %v", len(all), all, err)
+	if err != nil || len(all) != 12 {
+		t.Errorf("there are %d examples, and this test knows 12: %v %v", len(all), all, err)
 	}
 }

@@ -17,10 +17,12 @@ type project struct {
 	// compile builds the function and returns the binary's path and the command that
 	// made it. Nil for what runs as it is.
 	compile func(ctx context.Context, dir, scratch string, o Options) (binary, command string, err error)
+	// build makes the whole package and returns its files. Nil for what needs no building.
+	build func(ctx context.Context, dir, scratch string, o Options) (files []file, command string, err error)
 }
 
 // newest are the runtimes to guess when nobody says which ones there are.
-var newest = []string{"nodejs24.x", "python3.14", "provided.al2023"}
+var newest = []string{"nodejs24.x", "python3.14", "ruby3.4", "java25", "provided.al2023"}
 
 // languages are looked for in this order: a Go or Rust project may well have a
 // package.json for its tooling, hardly the other way round.
@@ -29,8 +31,11 @@ var languages = []struct {
 	look   func(dir string, p *project) (found bool, err error)
 }{
 	{"provided", lookBinary},
+	{"java", lookMaven},
 	{"nodejs", lookNode},
 	{"python", lookPython},
+	{"ruby", lookRuby},
+	{"java", lookJava},
 }
 
 // inspect finds out a folder's runtime, handler and build. What o names is taken as it
@@ -53,7 +58,7 @@ func inspect(dir string, o Options) (*project, error) {
 	p.settle(o)
 	switch {
 	case p.runtime == "":
-		return nil, fmt.Errorf("cannot tell which language %s is written in (no bootstrap, go.mod, Cargo.toml, package.json, index.js, index.mjs or Python file with a handler): name --runtime and --handler", dir)
+		return nil, fmt.Errorf("cannot tell which language %s is written in (no bootstrap, go.mod, Cargo.toml, pom.xml, package.json, index.js, index.mjs, or Python, Ruby or Java file with a handler): name --runtime and --handler", dir)
 	case p.handler == "":
 		return nil, fmt.Errorf("found no handler for %s in %s: name it with --handler", p.runtime, dir)
 	}
@@ -205,6 +210,41 @@ func lookPython(dir string, p *project) (bool, error) {
 		return true, nil
 	}
 	return false, nil
+}
+
+var rubyHandler = regexp.MustCompile(`(?m)^([ \t]*)def\s+(self\.)?(lambda_handler|handler|process)\b`)
+
+var rubyClass = regexp.MustCompile(`(?m)^(?:class|module)\s+([\w:]+)`)
+
+func lookRuby(dir string, p *project) (bool, error) {
+	for _, name := range []string{"lambda_function.rb", "app.rb", "function.rb", "main.rb", "handler.rb", "index.rb"} {
+		source, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			continue // the next may be there
+		}
+		m := rubyHandler.FindSubmatch(source)
+		if m == nil {
+			continue
+		}
+		handler := string(m[3])
+		if class := rubyClass.FindSubmatch(source); class != nil && len(m[2]) > 0 {
+			handler = string(class[1]) + "." + handler
+		} else if len(m[1])+len(m[2]) > 0 {
+			continue // a method of some object
+		}
+		p.runtimeReason, p.handlerReason = name, name
+		p.handler = strings.TrimSuffix(name, ".rb") + "." + handler
+		return true, nil
+	}
+	return false, nil
+}
+
+// lookMaven comes before the others: a Maven project may well have a package.json.
+func lookMaven(dir string, p *project) (bool, error) {
+	if !exists(dir, "pom.xml") {
+		return false, nil
+	}
+	return lookJava(dir, p)
 }
 
 // exists tells whether dir has a regular file of that name.

@@ -43,6 +43,8 @@ var examples = []example{
 		`{"headers":{"x-hub-signature-256":"sha256=8cc68c11d0804eacce32d9f667211131981151a54d0e28ac27ee6c3522f598b0"},"body":"{\"action\":\"opened\"}"}`, false},
 	{"Python", "python3", "python-hello", nil, `{"name":"Ada"}`, false},
 	{"Python", "python3", "python-csv-to-json", nil, `{"csv":"city,people\nBern,134000\nGeneva,203000\n"}`, false},
+	{"Ruby", "ruby", "ruby-hello", nil, `{"name":"Ada"}`, false},
+	{"Java", "javac", "java-hello", []string{"--memory", "512"}, `{"name":"Ada"}`, false},
 	{"Go", "go", "go-hello", nil, `{"name":"Ada"}`, false},
 	{"Go", "go", "go-thumbnail", nil,
 		`{"width":4,"image":"iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAbElEQVR42hXNQRUAUQhCUaMYhShGeVGIQhSizB+XXA7ODDtouIHBQ4YOM8suWm5h8ZKl+0CskDiBsIioHhx76LiDw0eO3oN/4FVf+J8h0PduzBqZ8x/bxNQPwgaFy192SGgelC0q13/CJaXlA8Z7WAFXOTbyAAAAAElFTkSuQmCC"}`, false},
