@@ -39,3 +39,7 @@ func TestLogStoreContract(t *testing.T) {
 func TestTraceStoreContract(t *testing.T) {
 	storetest.TraceStore(t, func(t *testing.T) wick.TraceStore { return open(t) })
 }
+
+func TestLogGroupStoreContract(t *testing.T) {
+	storetest.LogGroupStore(t, func(t *testing.T) storetest.LogGroups { return open(t) })
+}
