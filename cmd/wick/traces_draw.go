@@ -162,9 +162,9 @@ func drawBar(start, length, whole time.Duration, columns int) string {
 		return ""
 	}
 	at := func(d time.Duration) int { return int(float64(d) / float64(whole) * float64(columns)) }
-	from, to := min(at(start), columns-1), min(at(start+length), columns)
+	from, to := at(start), min(at(start+length), columns)
 	if to <= from {
-		return strings.Repeat(" ", from) + "▏"
+		return strings.Repeat(" ", min(from, columns-1)) + "▏"
 	}
 	return strings.Repeat(" ", from) + strings.Repeat("█", to-from)
 }
