@@ -76,6 +76,7 @@ func TestQueries(t *testing.T) {
 		{`parse @message "user=* took * ms" as who, ms | filter ispresent(who) | sort ms desc | display who, ms`, []string{"who=carl,ms=17", "who=dora,ms=3"}},
 		{`parse /user=(?<who>\w+) took (?<ms>\d+)/ | stats sum(ms), min(ms), max(ms), count_distinct(who)`,
 			[]string{"sum(ms)=20,min(ms)=3,max(ms)=17,count_distinct(who)=2"}},
+		{`parse @message /user=(?<who>\w+)/ | filter ispresent(who) | display who | sort who`, []string{"who=carl", "who=dora"}},
 		{`parse @message "took *" as rest | filter ispresent(rest) | display rest | sort rest`, []string{"rest=17 ms", "rest=3 ms"}},
 		{"stats pct(@duration, 50), pct(@duration, 99), median(@duration), stddev(@duration)",
 			[]string{"pct(@duration, 50)=7.5,pct(@duration, 99)=12.5,median(@duration)=7.5,stddev(@duration)=2.5"}},

@@ -366,11 +366,11 @@ func (p *parser) parse() (command, error) {
 	c := parseCommand{of: name("@message")}
 	p.space()
 	if b := p.peek(); b != '"' && b != '\'' && b != '/' {
-		e, err := p.or()
+		field, err := p.name() // no expression: what follows may be a /
 		if err != nil {
 			return nil, err
 		}
-		c.of = e
+		c.of = name(field)
 	}
 	p.space()
 	if p.peek() == '/' {
