@@ -1,3 +1,4 @@
+//nolint:staticcheck // the operations that AWS calls deprecated are served too
 package logs
 
 import (

@@ -65,7 +65,7 @@ func (a *API) filterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogE
 	if in.LogStreamNamePrefix != nil && len(q.Streams) == 0 {
 		return out, nil
 	}
-	more := false
+	var more bool
 	if backward {
 		more, err = s.back(ctx, a.o.Logs, q)
 	} else {

@@ -310,8 +310,7 @@ func (p *parser) aggregate() (aggregate, error) {
 	if !p.take("(") {
 		return a, p.unexpected()
 	}
-	switch {
-	case a.fn == "count" && (p.take("*)") || p.take(")")):
+	if a.fn == "count" && (p.take("*)") || p.take(")")) {
 		return a, nil
 	}
 	if a.of, err = p.or(); err != nil {

@@ -134,7 +134,7 @@ func member(document map[string]any, name string) any {
 	if !ok {
 		return nil
 	}
-	var at any = document[first]
+	at := document[first]
 	for part := range strings.SplitSeq(rest, ".") {
 		switch in := at.(type) {
 		case map[string]any:
