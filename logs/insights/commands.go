@@ -125,10 +125,14 @@ type sortedRow struct {
 
 func (c sortCommand) stage(next stage, after []command) stage {
 	s := &sorter{keys: c, next: next}
-	if len(after) > 0 {
-		if n, ok := after[0].(limitCommand); ok {
-			s.most = int(n)
+	for _, c := range after {
+		switch c := c.(type) {
+		case fieldsCommand, parseCommand: // as many rows as before
+			continue
+		case limitCommand:
+			s.most = int(c)
 		}
+		return s
 	}
 	return s
 }

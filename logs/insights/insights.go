@@ -124,10 +124,7 @@ func (q *Query) Start() *Run {
 		s = count(s)
 	}
 	for i := len(commands) - 1; i >= 0; i-- {
-		after := commands[i+1:]
-		if len(after) == 0 {
-			after = []command{limitCommand(q.limit)}
-		}
+		after := append(append([]command(nil), commands[i+1:]...), limitCommand(q.limit))
 		s = commands[i].stage(s, after)
 		if i == counted {
 			s = count(s)
