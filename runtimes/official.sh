@@ -20,6 +20,16 @@ for version in 3.8 3.12; do
 	done
 done
 
+# RubyGems has the Ruby client, Maven the Java one.
+if [ ! -d "$dir/ruby/gems" ] && command -v gem >/dev/null; then
+	gem install --no-document --install-dir "$dir/ruby" aws_lambda_ric || echo "no Ruby client" >&2
+fi
+if [ ! -d "$dir/java" ] && command -v mvn >/dev/null; then
+	for artifact in com.amazonaws:aws-lambda-java-runtime-interface-client:2.7.0 com.amazonaws:aws-lambda-java-core:1.3.0 com.amazonaws:aws-lambda-java-serialization:1.1.2; do
+		mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$dir/java"
+	done
+fi
+
 cd "$dir/build"
 [ -f package.json ] || npm init -y >/dev/null
 if [ ! -f "$dir/node/rapid-client.node" ]; then

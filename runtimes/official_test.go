@@ -15,12 +15,16 @@ import (
 // officialVariable names a folder with AWS's own runtime clients, as official.sh makes
 // it: python/3.12 and python/3.8 (virtual environments with awslambdaric),
 // node/index.mjs (aws-lambda-ric 3) and node24/index.mjs (aws-lambda-ric 4), each with
-// its rapid-client.node.
+// its rapid-client.node; ruby/gems/aws_lambda_ric-VERSION, and java with the jars of
+// aws-lambda-java-runtime-interface-client.
 const officialVariable = "WICK_OFFICIAL_CLIENTS"
 
 // crashes is a stream's failure that the invoker is told of as well, but the process
 // lives on here.
 const crashes = "AWS's client ends the process with an unhandled rejection"
+
+// mappersCause is how the log ends where an event or answer doesn't fit.
+const mappersCause = "the log names the classes of AWS's mapper"
 
 // differences are behaviours that are meant to differ from the official client run
 // outside Lambda, with the reason.
@@ -39,6 +43,18 @@ var differences = map[string]string{
 	"node/an async handler that never settles":                          "null until a release newer than npm's",
 	"python/an answer that is too large ends the process":               "the client's own stack is printed",
 	"node/a rejection while the module loads":                           "AWS's client goes on polling and is ended by the platform",
+	"ruby/the environment is the function's":                            "the encoding where the machine lacks AWS's locale",
+	"ruby/a client context that is no JSON is the function's error":     "AWS's client ends without an answer",
+	"ruby/a message that is not UTF-8":                                  "AWS's client ends without an answer",
+	"java/type parameters of an ancestor":                               "AWS's client loses a type parameter inside another type",
+	"java/deep recursion ends the process after its answer":             "where the stack ends; AWS's client sends an X-Ray cause larger than the API here takes",
+	"java/an object that is its own member":                             mappersCause,
+	"java/an object that holds itself, deeper":                          mappersCause,
+	"java/an event of another shape":                                    mappersCause,
+	"java/a number that doesn't fit":                                    mappersCause,
+	"ruby/a handler that is missing":                                    "Ruby shows a line of the client in the message",
+	"java/SQS messages":                                                 "the order of members follows the annotations of AWS's mapper",
+	"java/an older runtime's environment has the trace, too":            "as recorded on AWS, by an older client than can be installed",
 	"node24/a module that is missing":                                   "the require stack names the loader's files",
 }
 
@@ -56,11 +72,17 @@ func TestAgainstOfficialClients(t *testing.T) {
 	for _, c := range streamCases("nodejs24.x") {
 		streams24 = append(streams24, behaviour{name: c.name, program: c.program})
 	}
+	var javas []behaviour
+	if exists(filepath.Join(dir, "java")) {
+		javas = javaBehaviours(t) // which skips the test where functions can't be compiled
+	}
 	for _, table := range []struct {
 		name string
 		rows []behaviour
 	}{
 		{"python", pythonBehaviours()},
+		{"ruby", rubyBehaviours()},
+		{"java", javas},
 		{"node", nodeBehaviours()},
 		{"node24", node24Behaviours()},
 		{"node streams", streams},
@@ -68,13 +90,15 @@ func TestAgainstOfficialClients(t *testing.T) {
 	} {
 		for _, b := range table.rows {
 			t.Run(table.name+"/"+b.name, func(t *testing.T) {
-				t.Parallel()
+				if table.name != "java" { // AWS's client unpacks its native part to one place in /tmp
+					t.Parallel()
+				}
 				if reason, ok := differences[table.name+"/"+b.name]; ok {
 					t.Logf("not compared: %s", reason)
 					return
 				}
 				official := observe(startOfficial(t, dir, b.program), b)
-				ours := observe(runProgram(t, b.program, true), b)
+				ours := observe(runProgram(t, b.program, table.name != "java"), b)
 				if !reflect.DeepEqual(official, ours) {
 					t.Errorf("AWS's client\n%s\nours\n%s", show(official), show(ours))
 				}
@@ -100,6 +124,16 @@ func startOfficial(t *testing.T, dir string, prog program) *process {
 		program := filepath.Join(dir, "python", client, "bin", "python3")
 		p.cmd = exec.Command(program, "-m", "awslambdaric", prog.handler) //nolint:gosec // a client the tester installed
 		delete(env, "PYTHONPATH")
+	case Ruby:
+		found, err := filepath.Glob(filepath.Join(dir, "ruby", "gems", "aws_lambda_ric-*", "lib"))
+		if err != nil || len(found) != 1 {
+			t.Skipf("no Ruby client in %s: %v", dir, found)
+		}
+		p.cmd = exec.Command(m.Interpreter.Bin, "-I", found[0], "-r", "aws_lambda_ric", "-e", "AwsLambdaRIC::Bootstrap.new.start") //nolint:gosec // the machine's interpreter
+	case Java:
+		p.cmd = exec.Command(m.Interpreter.Bin, set(t).Ordinary(m, prog.function()).Args[1], "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", //nolint:gosec // the machine's interpreter
+			"--add-opens=java.base/java.io=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED", // for its frames and its native part
+			"-cp", filepath.Join(dir, "java")+"/*", "com.amazonaws.services.lambda.runtime.api.client.AWSLambda", prog.handler)
 	default:
 		args := []string{"--expose-gc", "--no-experimental-require-module", "--no-experimental-detect-module"}
 		client := filepath.Join(dir, "node", "index.mjs")
@@ -169,7 +203,7 @@ func observe(p *process, b behaviour) observation {
 		if strings.Contains(r.text, "plans to remove support for callback-based") {
 			continue // newer than some releases of the client
 		}
-		rec := record{r.framed, p.normal(strings.TrimSuffix(r.text, "\n"))}
+		rec := record{r.framed, p.normal(strings.TrimRight(r.text, "\n"))}
 		if n := len(o.Log); rec.text == "RUNTIME" && n > 0 && o.Log[n-1] == rec {
 			continue
 		}
@@ -192,7 +226,12 @@ var perRun = []struct {
 	{regexp.MustCompile(`^\[ERROR\] \[\d{13}\]`), "[ERROR] [TIME]"},
 	{regexp.MustCompile(`\(node:\d+\)`), "(node:PID)"},
 	{regexp.MustCompile(`(?:,?\{"path":"[^"]*","line":(?:null|\d+),"label":"[^"]*"\})+\]`), "FRAMES]"},
+	{regexp.MustCompile(`\[FRAMES\]`), "[]"},
 	{regexp.MustCompile(`"paths":\s*\[[^\]]*\]`), "PATHS"},
+	{regexp.MustCompile(`(?:,?\s*"(?:[^"]*/(?:aws_lambda_ric|wick_runtime|bootstrap)[/.][^"]*|-e:1:[^"]*)")+`), ""}, // Ruby
+	{regexp.MustCompile(`\[\d{4}-\d\d-\d\dT[0-9:.]+ #\d+\]`), "[TIME #PID]"},
+	{regexp.MustCompile(`LambdaHandler:0x[^>]*`), "LambdaHandler"},
+	{regexp.MustCompile(`\[\s*\]`), "[]"},
 	{regexp.MustCompile(`[^ "]*/lib/python3\.\d+/`), "/LIB/"},
 	{regexp.MustCompile(`line \d+, in import_module`), "line N, in import_module"},
 }

@@ -319,6 +319,11 @@ final class Json {
 
     /** Writes text in quotes. */
     static void quote(CharSequence text, StringBuilder out) {
+        quote(text, out, false);
+    }
+
+    /** The same, surrogates as escapes on demand. */
+    static void quote(CharSequence text, StringBuilder out, boolean escapeSurrogates) {
         out.append('"');
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
@@ -345,8 +350,11 @@ final class Json {
                     out.append("\\f");
                     break;
                 default:
-                    if (c < ' ') {
-                        out.append("\\u00").append(HEX.charAt(c >> 4)).append(HEX.charAt(c & 15));
+                    if (c < ' ' || escapeSurrogates && Character.isSurrogate(c)) {
+                        out.append("\\u");
+                        for (int shift = 12; shift >= 0; shift -= 4) {
+                            out.append(HEX.charAt(c >> shift & 15));
+                        }
                     } else {
                         out.append(c);
                     }

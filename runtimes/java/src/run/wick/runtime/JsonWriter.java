@@ -40,7 +40,7 @@ final class JsonWriter {
         if (value == null || value instanceof Boolean) {
             out.append(value);
         } else if (value instanceof CharSequence) {
-            Json.quote((CharSequence) value, out);
+            quote((CharSequence) value, out);
         } else if (value instanceof Number) {
             number((Number) value, out);
         } else if (value instanceof Map) {
@@ -52,9 +52,9 @@ final class JsonWriter {
         } else if (value.getClass().isArray()) {
             array(value, out, depth, event);
         } else if (value instanceof Enum) {
-            Json.quote(((Enum<?>) value).name(), out);
+            quote(((Enum<?>) value).name(), out);
         } else if (value instanceof Character) {
-            Json.quote(value.toString(), out);
+            quote(value.toString(), out);
         } else if (value instanceof Optional) {
             write(((Optional<?>) value).orElse(null), out, depth, event);
         } else if (value instanceof AtomicBoolean) {
@@ -63,10 +63,15 @@ final class JsonWriter {
             ByteBuffer view = ((ByteBuffer) value).asReadOnlyBuffer();
             byte[] bytes = new byte[view.remaining()];
             view.get(bytes);
-            Json.quote(Base64.getEncoder().encodeToString(bytes), out);
+            quote(Base64.getEncoder().encodeToString(bytes), out);
         } else if (!Dates.write(value, out, event)) {
             object(value, out, depth);
         }
+    }
+
+    /** As AWS's mapper has it, a surrogate is an escape, also one without its other half. */
+    private static void quote(CharSequence text, StringBuilder out) {
+        Json.quote(text, out, true);
     }
 
     private static void number(Number n, StringBuilder out) {
@@ -87,7 +92,7 @@ final class JsonWriter {
             if (e.getValue() != null) {
                 out.append(separator);
                 Object key = e.getKey();
-                Json.quote(key instanceof Enum ? ((Enum<?>) key).name() : key.toString(), out);
+                quote(key instanceof Enum ? ((Enum<?>) key).name() : key.toString(), out);
                 out.append(':');
                 write(e.getValue(), out, depth + 1, event);
                 separator = ',';
@@ -108,9 +113,9 @@ final class JsonWriter {
 
     private void array(Object array, StringBuilder out, int depth, boolean event) {
         if (array instanceof byte[]) {
-            Json.quote(Base64.getEncoder().encodeToString((byte[]) array), out);
+            quote(Base64.getEncoder().encodeToString((byte[]) array), out);
         } else if (array instanceof char[]) {
-            Json.quote(new String((char[]) array), out);
+            quote(new String((char[]) array), out);
         } else {
             out.append('[');
             for (int i = 0; i < Array.getLength(array); i++) {
@@ -127,15 +132,15 @@ final class JsonWriter {
         Class<?> type = value.getClass();
         String name = type.getName();
         if (value instanceof Class) {
-            Json.quote(((Class<?>) value).getName(), out);
+            quote(((Class<?>) value).getName(), out);
         } else if (value instanceof java.util.TimeZone) {
-            Json.quote(((java.util.TimeZone) value).getID(), out);
+            quote(((java.util.TimeZone) value).getID(), out);
         } else if (value instanceof Map.Entry) {
             Map.Entry<?, ?> e = (Map.Entry<?, ?>) value;
             map(java.util.Collections.singletonMap(e.getKey(), e.getValue()), out, depth, false);
         } else if (name.endsWith(".joda.time.DateTime") || name.startsWith("java.") && !(value instanceof Throwable)
                 && !name.startsWith("java.lang.Object")) {
-            Json.quote(value.toString(), out); // UUID, URI, Locale, Pattern, …
+            quote(value.toString(), out); // UUID, URI, Locale, Pattern, …
         } else {
             bean(value, Bean.of(type), out, depth);
         }
@@ -159,7 +164,7 @@ final class JsonWriter {
             }
             if (member != null) {
                 out.append(separator);
-                Json.quote(bean.written(p.name), out);
+                quote(bean.written(p.name), out);
                 out.append(':');
                 write(member, out, depth + 1, bean.event);
                 separator = ',';
