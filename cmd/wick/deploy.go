@@ -27,10 +27,10 @@ const defaultRole = "arn:aws:iam::" + wick.DefaultAccount + ":role/wick"
 // deployFlags are the settings a command line names; a zero leaves a function's own (or
 // AWS's default) alone.
 type deployFlags struct {
-	name, runtime, handler, role, architecture string
-	memory, timeout                            int32
-	env                                        []string
-	asJSON                                     bool
+	name, runtime, handler, role, architecture, tracing string
+	memory, timeout                                     int32
+	env                                                 []string
+	asJSON                                              bool
 }
 
 func newDeployCommand() *cobra.Command {
@@ -64,6 +64,9 @@ gives the same package, so deploying it twice changes nothing.`,
 			if a := flags.architecture; a != "" && a != "x86_64" && a != "arm64" {
 				return usagef("--architecture %s is neither x86_64 nor arm64", a)
 			}
+			if m := flags.tracing; m != "" && m != string(types.TracingModeActive) && m != string(types.TracingModePassThrough) {
+				return usagef("--tracing %s is neither Active nor PassThrough", m)
+			}
 			c, err := connect(cmd)
 			if err != nil {
 				return err
@@ -84,6 +87,7 @@ gives the same package, so deploying it twice changes nothing.`,
 	f.StringVar(&flags.handler, "handler", "", "handler, e.g. index.handler")
 	f.StringVar(&flags.role, "role", "", "role ARN (default "+defaultRole+")")
 	f.StringVar(&flags.architecture, "architecture", "", "x86_64 or arm64 (default this machine's)")
+	f.StringVar(&flags.tracing, "tracing", "", "Active or PassThrough (default PassThrough)")
 	f.Int32Var(&flags.memory, "memory", 0, "memory in MB (default 128)")
 	f.Int32Var(&flags.timeout, "timeout", 0, "time-out in seconds (default 3)")
 	f.StringArrayVar(&flags.env, "env", nil, "environment variable `NAME=VALUE`, any number of times; replaces all that the function had")
@@ -91,6 +95,7 @@ gives the same package, so deploying it twice changes nothing.`,
 	for name, values := range map[string][]string{
 		"runtime":      {"nodejs20.x", "nodejs22.x", "nodejs24.x", "python3.11", "python3.12", "python3.13", "python3.14", "provided.al2", "provided.al2023"},
 		"architecture": {"x86_64", "arm64"},
+		"tracing":      {"Active", "PassThrough"},
 	} {
 		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the flag is declared above
@@ -220,6 +225,9 @@ func (d *deployment) create(ctx context.Context) error {
 	if env != nil {
 		in.Environment = &types.Environment{Variables: env}
 	}
+	if m := d.flags.tracing; m != "" {
+		in.TracingConfig = &types.TracingConfig{Mode: types.TracingMode(m)}
+	}
 	if _, err := d.client.Lambda.CreateFunction(ctx, in); err != nil {
 		return d.client.Explain(err)
 	}
@@ -272,6 +280,9 @@ func (d *deployment) settings(before *types.FunctionConfiguration) (in *lambda.U
 	}
 	if r := d.flags.role; r != "" && r != aws.ToString(before.Role) {
 		in.Role, differs = &r, true
+	}
+	if m := types.TracingMode(d.flags.tracing); m != "" && (before.TracingConfig == nil || m != before.TracingConfig.Mode) {
+		in.TracingConfig, differs = &types.TracingConfig{Mode: m}, true
 	}
 	env, err := d.flags.environment()
 	if err != nil {

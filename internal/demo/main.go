@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ type example struct {
 }
 
 var examples = []example{
-	{"Node.js", "node", "node-hello", nil, `{"name":"Ada"}`, false},
+	{"Node.js", "node", "node-hello", []string{"--tracing", "Active"}, `{"name":"Ada"}`, false},
 	{"Node.js", "node", "node-webhook", []string{"--env", "WEBHOOK_SECRET=swordfish"},
 		`{"headers":{"x-hub-signature-256":"sha256=8cc68c11d0804eacce32d9f667211131981151a54d0e28ac27ee6c3522f598b0"},"body":"{\"action\":\"opened\"}"}`, false},
 	{"Python", "python3", "python-hello", nil, `{"name":"Ada"}`, false},
@@ -123,6 +124,9 @@ func (d *demo) show(ctx context.Context, e example) error {
 	if err := printInvocation("cold", cold, out); err != nil {
 		return err
 	}
+	if err := d.showTrace(ctx, out); err != nil {
+		return err
+	}
 	if failed := out.FunctionError != nil; failed != e.fails {
 		return fmt.Errorf("function error %q, which is not what this example is for", aws.ToString(out.FunctionError))
 	}
@@ -138,6 +142,21 @@ func (d *demo) show(ctx context.Context, e example) error {
 		row[3] = milliseconds(warm)
 	}
 	d.rows = append(d.rows, row)
+	return nil
+}
+
+// traced is REPORT's second line, of an invocation that is traced.
+var traced = regexp.MustCompile(`XRAY TraceId: (\S+)`)
+
+// showTrace draws the trace of an invocation, if it has one.
+func (d *demo) showTrace(ctx context.Context, out *lambda.InvokeOutput) error {
+	tail, err := base64.StdEncoding.DecodeString(aws.ToString(out.LogResult))
+	if err != nil {
+		return err
+	}
+	if id := traced.FindSubmatch(tail); id != nil {
+		return d.command(ctx, binary, "traces", string(id[1]))
+	}
 	return nil
 }
 
