@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/logs/filter"
 )
 
 // Handler serves GET /_wick/logs, what wick logs asks:
@@ -20,6 +21,7 @@ import (
 //	account=, region=                     where; the defaults unless an ARN says it
 //	since=, until=                        RFC 3339, milliseconds since 1970, or a duration back from now
 //	request=ID                            of one invocation only
+//	filter=PATTERN                        what matches (see package filter)
 //	limit=N                               the newest N only
 //	follow=1                              stay, and send what comes
 //
@@ -133,7 +135,7 @@ func fail(w http.ResponseWriter, status int, message string) {
 func (l *Logs) parse(ctx context.Context, v url.Values, now time.Time) (q Query, follow bool, err error) {
 	for name := range v {
 		switch name {
-		case "function", "group", "account", "region", "since", "until", "request", "limit", "follow", "stream":
+		case "function", "group", "account", "region", "since", "until", "request", "filter", "limit", "follow", "stream":
 		default:
 			return q, false, wick.Errorf(wick.InvalidParameter, "there is no parameter %q", name)
 		}
@@ -158,6 +160,11 @@ func (l *Logs) parse(ctx context.Context, v url.Values, now time.Time) (q Query,
 		return q, false, wick.Errorf(wick.InvalidParameter, "follow and until exclude each other")
 	}
 	q.RequestID = v.Get("request")
+	if text := v.Get("filter"); text != "" {
+		if q.Filter, err = filter.Parse(text); err != nil {
+			return q, false, wick.Errorf(wick.InvalidParameter, "filter=%s: %v", text, err)
+		}
+	}
 	q.Streams = v["stream"]
 	q.Group, err = l.findGroup(ctx, v)
 	return q, follow, err
@@ -238,7 +245,7 @@ func functionID(text string) wick.FunctionID {
 	return wick.FunctionID{Name: name}
 }
 
-// hasText says whether anything was ever recorded in a group.
+// hasText says whether a group is there, or anything was recorded in it.
 func (l *Logs) hasText(ctx context.Context, id wick.LogGroupID) (bool, error) {
 	l.mu.RLock()
 	g := l.groups[id]
@@ -250,6 +257,13 @@ func (l *Logs) hasText(ctx context.Context, id wick.LogGroupID) (bool, error) {
 		if n > 0 {
 			return true, nil
 		}
+	}
+	if l.o.Groups != nil {
+		_, err := l.o.Groups.LogGroup(ctx, id)
+		if err != nil && wick.KindOf(err) == wick.NotFound {
+			return false, nil
+		}
+		return err == nil, err
 	}
 	some, err := l.o.Store.Chunks(ctx, wick.LogQuery{Group: id, Limit: 1})
 	return len(some) > 0, err

@@ -77,6 +77,10 @@ func TestTheHandlerSendsALineARecord(t *testing.T) {
 		{"function=hello&since=87600h", 200, []string{one, two}},
 		{"function=hello&request=r1", 200, []string{one}},
 		{"function=hello&limit=1", 200, []string{two}},
+		{"function=hello&filter=one", 200, []string{one}},
+		{"function=hello&filter=%3Fone+%3Ftwo&limit=1", 200, []string{two}},
+		{"function=hello&filter=one&limit=1", 200, []string{one}},
+		{"function=hello&filter=%5B", 400, []string{`{"message":"filter=[: Invalid filter pattern: a comma or ] is missing at \"\""}`}},
 		{"function=hello&stream=other", 200, nil},
 		{"function=silent", 200, nil},
 		{"function=own-group", 200, []string{three}},
@@ -89,7 +93,7 @@ func TestTheHandlerSendsALineARecord(t *testing.T) {
 		{"function=hello&limit=0", 400, []string{`{"message":"limit=0 is no number above 0"}`}},
 		{"function=hello&follow=maybe", 400, []string{`{"message":"follow=maybe is neither 1 nor 0"}`}},
 		{"function=hello&follow=1&until=1s", 400, []string{`{"message":"follow and until exclude each other"}`}},
-		{"function=hello&filter=x", 400, []string{`{"message":"there is no parameter \"filter\""}`}},
+		{"function=hello&pattern=x", 400, []string{`{"message":"there is no parameter \"pattern\""}`}},
 	} {
 		status, lines := get(t, url+tt.query)
 		if status != tt.status || fmt.Sprint(lines) != fmt.Sprint(tt.want) {

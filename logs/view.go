@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/logs/filter"
 )
 
 // Query selects log records of a group.
@@ -16,6 +17,8 @@ type Query struct {
 	Streams   []string  // empty: all
 	From, To  time.Time // [From, To); zero: open
 	RequestID string    // "": all
+	// Filter takes only messages that match; nil takes all.
+	Filter *filter.Filter
 	// After takes only what comes after a position, Before what comes before one, in
 	// the order Scan has; nil is open. From and To bound the search: give them too.
 	After, Before *Position
@@ -73,6 +76,9 @@ func (w *watch) see(stream string, p position, ingested int64, requestID string,
 		w.first[strings.Clone(stream)] = p
 	}
 	if !w.live || !w.q.wants(stream, p.millis) || w.q.RequestID != "" && w.q.RequestID != requestID {
+		return
+	}
+	if w.q.Filter != nil && !w.q.Filter.Match(string(text)) {
 		return
 	}
 	switch {
@@ -206,7 +212,9 @@ func (v *view) decode(list []wick.LogEvent, key chunkKey, raw []byte) []wick.Log
 		if !v.q.wants(key.stream, r.millis) || !v.q.between(key.stream, p) || v.q.RequestID != "" && v.q.RequestID != string(r.request) {
 			return
 		}
-		list = append(list, r.event(key.stream, p.seq, key.ingested))
+		if e := r.event(key.stream, p.seq, key.ingested); v.q.Filter == nil || v.q.Filter.Match(e.Message) {
+			list = append(list, e)
+		}
 	})
 	if err != nil {
 		v.l.o.Log.Error("a log chunk can't be read to its end", "stream", key.stream, "error", err)

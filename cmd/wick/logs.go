@@ -26,6 +26,7 @@ func newLogsCommand() *cobra.Command {
 stays and prints what comes, until it is interrupted.`,
 		Example: `  wick logs hello
   wick logs hello --since 5m --follow
+  wick logs hello --filter '{ $.level = "ERROR" }'
   wick logs hello --request 8f0c9a4e-3b1d-4a54-9d3f-0f6f3f1f2a77
   wick logs hello --json | jq -r .message`,
 		Args:              one("the function"),
@@ -50,6 +51,7 @@ stays and prints what comes, until it is interrupted.`,
 	f.BoolVarP(&q.Follow, "follow", "f", false, "stay and print what comes")
 	f.DurationVar(&since, "since", 0, "only what is younger than this, e.g. 30s, 5m, 24h (default everything)")
 	f.StringVar(&q.RequestID, "request", "", "only the invocation with this request ID")
+	f.StringVar(&q.Filter, "filter", "", "only what matches a filter pattern of CloudWatch Logs, e.g. 'ERROR -retry'")
 	f.IntVarP(&q.Limit, "limit", "n", 0, "only the newest N records (default all)")
 	f.BoolVar(&asJSON, "json", false, "print a JSON object a line: timestamp (ms), stream, requestId, message")
 	return cmd

@@ -17,8 +17,9 @@ type LogQuery struct {
 	Function     string
 	Since, Until time.Time
 	RequestID    string
-	Limit        int  // records at most, the newest
-	Follow       bool // stay, and send what comes
+	Filter       string // a filter pattern of CloudWatch Logs
+	Limit        int    // records at most, the newest
+	Follow       bool   // stay, and send what comes
 }
 
 // LogRecord is one log record as the server sends it.
@@ -42,6 +43,9 @@ func (c *Client) Logs(ctx context.Context, q LogQuery, each func(LogRecord) erro
 	}
 	if q.RequestID != "" {
 		v.Set("request", q.RequestID)
+	}
+	if q.Filter != "" {
+		v.Set("filter", q.Filter)
 	}
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
