@@ -107,7 +107,7 @@ func TestAgainstOfficialClients(t *testing.T) {
 	}
 }
 
-func startOfficial(t *testing.T, dir string, prog program) *process {
+func startOfficial(t testing.TB, dir string, prog program) *process {
 	t.Helper()
 	m := match(t, prog.runtime)
 	p := newProcess(t)
