@@ -146,4 +146,35 @@ func TestADeletedGroupIsGoneAtOnce(t *testing.T) {
 	}
 }
 
+// sweepSpy hands over how much each sweep found.
+type sweepSpy struct {
+	wick.LogGroupStore
+	found chan int
+}
+
+func (s *sweepSpy) SweepLogs(ctx context.Context, now time.Time, limit int) (int, error) {
+	n, err := s.LogGroupStore.SweepLogs(ctx, now, limit)
+	if n > 0 {
+		s.found <- n
+	}
+	return n, err
+}
+
+func TestTheTextOfADeletedGroupIsSweptInTheBackground(t *testing.T) {
+	store := openStore(t)
+	spy := &sweepSpy{store, make(chan int, 10)}
+	l := openLogs(t, Options{Store: store, Groups: spy, FlushEvery: time.Millisecond})
+	for range 3 {
+		if err := l.Put(t.Context(), testGroup, "s", []NewRecord{{noon, "x"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.DeleteGroup(t.Context(), testGroup); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-spy.found; n != 3 {
+		t.Errorf("%d chunks were swept, want 3", n)
+	}
+}
+
 var testGroup = wick.LogGroupID{Account: wick.DefaultAccount, Region: wick.DefaultRegion, Name: "put"}
