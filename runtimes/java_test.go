@@ -305,6 +305,21 @@ func javaBehaviours(t *testing.T) []behaviour {
 			event: event{payload: `"` + strings.Repeat("ü", 1<<20) + `"`}, body: `"1048576ü+"`,
 		},
 		{
+			name: "a serializer of the function's own", ok: true,
+			program: jv(t, "java17", "fn.Objects::text", "META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer", "fn.Own\n"),
+			event:   event{payload: `1`}, body: `<1>! java.lang.String`,
+		},
+		{
+			name:    "a serializer of the function's own that fails",
+			program: jv(t, "java17", "fn.Objects::text", "META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer", "fn.Own\n"),
+			event:   event{payload: `0`}, body: `\{"errorMessage":"An error occurred during JSON parsing",.*`, log: ".*Caused by: java.lang.IllegalArgumentException: no\n.*",
+		},
+		{
+			name:    "a serializer that is missing",
+			program: jv(t, "java17", "fn.Objects::text", "META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer", "fn.NoSuch\n"),
+			body:    `\{"errorMessage":"com.amazonaws.services.lambda.runtime.CustomPojoSerializer: Provider fn.NoSuch not found","errorType":"java.util.ServiceConfigurationError"\}`,
+		},
+		{
 			name: "SQS messages", ok: true, program: jv(t, "java17", "fn.Events$Sqs"),
 			event: event{payload: `{"Records":[{"messageId":"m","body":"b","eventSourceARN":"arn:aws:sqs:q","attributes":{"A":"1"},"messageAttributes":{"x":{"stringValue":"s","dataType":"String"}}}]}`},
 			body:  `\{"Records":\[\{"messageId":"m","body":"b","eventSourceARN":"arn:aws:sqs:q","attributes":\{"A":"1"\},"messageAttributes":\{"x":\{"stringValue":"s",.*"dataType":"String"\}\}\}\]\}`,

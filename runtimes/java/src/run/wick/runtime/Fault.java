@@ -134,7 +134,7 @@ final class Fault extends Exception {
         StackTraceElement[] trace = t.getStackTrace();
         for (int i = 0; i < trace.length; i++) {
             if (trace[i].getClassName().startsWith(OURS)) {
-                // How we call a handler's interface, which AWS's client knows as it is compiled.
+                // How we call an interface of the function, which AWS's client knows as it is compiled.
                 boolean byInterface = trace[i].getMethodName().equals("callInterface");
                 int keep = i;
                 while (byInterface && keep > 0 && isReflection(trace[keep - 1].getClassName())) {

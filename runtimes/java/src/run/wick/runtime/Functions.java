@@ -175,7 +175,8 @@ final class Functions {
     }
 
     /** A function of objects: JSON in, JSON out. A null input type is an event nobody wants. */
-    private Function objects(Type input, Type output, Call call) {
+    private Function objects(Type input, Type output, Call call) throws Fault {
+        CustomSerializer custom = CustomSerializer.find(core.find("CustomPojoSerializer"), loader);
         boolean silent = output == void.class || output == Void.class;
         JsonReader reader = input == null ? null : new JsonReader(input);
         JsonWriter writer = new JsonWriter();
@@ -190,8 +191,9 @@ final class Functions {
                 Object argument = null;
                 if (reader != null) {
                     try {
-                        argument = reader.read(new String(event.body, StandardCharsets.UTF_8));
-                    } catch (RuntimeException | LinkageError | StackOverflowError e) {
+                        argument = custom != null ? custom.read(event.body, input)
+                                : reader.read(new String(event.body, StandardCharsets.UTF_8));
+                    } catch (Throwable e) {
                         throw new RuntimeException("An error occurred during JSON parsing", Fault.withoutUs(e));
                     }
                 }
@@ -200,8 +202,9 @@ final class Functions {
                     return NULL;
                 }
                 try {
-                    return writer.write(answer).getBytes(StandardCharsets.UTF_8);
-                } catch (RuntimeException | LinkageError | StackOverflowError e) {
+                    return custom != null ? custom.write(answer, output)
+                            : writer.write(answer).getBytes(StandardCharsets.UTF_8);
+                } catch (Throwable e) {
                     throw new RuntimeException("An error occurred during JSON serialization of response", e);
                 }
             }
