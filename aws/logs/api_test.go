@@ -365,6 +365,32 @@ func TestAQueryOfTwoGroups(t *testing.T) {
 	wantError(t, err, "ResourceNotFoundException", "does not exist")
 }
 
+func TestWhatIsntKeptIsSaid(t *testing.T) {
+	h := newHarness(t)
+	h.group("g", "s")
+	h.group("another")
+	out := must[*cloudwatchlogs.PutLogEventsOutput](h)(h.client.PutLogEvents(h.ctx, &cloudwatchlogs.PutLogEventsInput{
+		LogGroupName: aws.String("g"), LogStreamName: aws.String("s"), LogEvents: events(time.Now(), 0, "x"), Entity: &types.Entity{KeyAttributes: map[string]string{"Name": "a", "Type": "Service"}},
+	}))
+	if out.RejectedEntityInfo == nil {
+		t.Error("the entity was not rejected")
+	}
+	in := metricFilterInput("f", "x", nil)
+	in.LogGroupName, in.ApplyOnTransformedLogs = aws.String("g"), true
+	_, err := h.client.PutMetricFilter(h.ctx, in)
+	wantError(t, err, "NotImplementedException", "applyOnTransformedLogs")
+	_, err = h.client.ListLogGroups(h.ctx, &cloudwatchlogs.ListLogGroupsInput{FieldIndexNames: []string{"f"}})
+	wantError(t, err, "NotImplementedException", "fieldIndexNames")
+	_, err = h.client.PutSubscriptionFilter(h.ctx, &cloudwatchlogs.PutSubscriptionFilterInput{
+		LogGroupName: aws.String("g"), FilterName: aws.String("f"), FilterPattern: aws.String(""), DestinationArn: aws.String("arn:aws:lambda:us-east-1:111111111111:function:f"),
+	})
+	wantError(t, err, "NotImplementedException", "subscriptions")
+	listed := must[*cloudwatchlogs.ListLogGroupsOutput](h)(h.client.ListLogGroups(h.ctx, &cloudwatchlogs.ListLogGroupsInput{LogGroupNamePattern: aws.String("^another|^nothing")}))
+	if len(listed.LogGroups) != 1 || *listed.LogGroups[0].LogGroupName != "another" {
+		t.Errorf("listed: %d groups", len(listed.LogGroups))
+	}
+}
+
 func TestMetricFilterIsTried(t *testing.T) {
 	h := newHarness(t)
 	out := must[*cloudwatchlogs.TestMetricFilterOutput](h)(h.client.TestMetricFilter(h.ctx, &cloudwatchlogs.TestMetricFilterInput{

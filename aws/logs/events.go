@@ -59,9 +59,13 @@ func (a *API) putLogEvents(ctx context.Context, in *cloudwatchlogs.PutLogEventsI
 			return nil, err
 		}
 	}
-	return &cloudwatchlogs.PutLogEventsOutput{
+	out := &cloudwatchlogs.PutLogEventsOutput{
 		NextSequenceToken: aws.String(digits(now.UnixMilli(), 0, stream)), RejectedLogEventsInfo: rejected,
-	}, nil
+	}
+	if in.Entity != nil { // events are kept without one, which is AWS's way to say so
+		out.RejectedEntityInfo = &types.RejectedEntityInfo{ErrorType: types.EntityRejectionErrorTypeUnsupportedLogGroupType}
+	}
+	return out, nil
 }
 
 // accepted returns which events, in order of time, are neither too old nor too new, and

@@ -20,6 +20,9 @@ func (a *API) putMetricFilter(ctx context.Context, in *cloudwatchlogs.PutMetricF
 	if _, err := filter.Parse(*in.FilterPattern); err != nil {
 		return nil, invalid("%v", err)
 	}
+	if in.ApplyOnTransformedLogs || len(in.EmitSystemFieldDimensions) > 0 || aws.ToString(in.FieldSelectionCriteria) != "" {
+		return nil, wick.Errorf(wick.NotBuilt, "Wick's metric filters don't have applyOnTransformedLogs, emitSystemFieldDimensions or fieldSelectionCriteria yet")
+	}
 	t := &in.MetricTransformations[0] // the model allows exactly one
 	if t.DefaultValue != nil && len(t.Dimensions) > 0 {
 		return nil, invalid("Invalid metric transformation: dimensions and default value are mutually exclusive properties.")

@@ -108,6 +108,9 @@ func (a *API) listLogGroups(ctx context.Context, in *cloudwatchlogs.ListLogGroup
 	if err := readToken(in.NextToken, &at); err != nil {
 		return nil, err
 	}
+	if len(in.DataSources) > 0 || len(in.FieldIndexNames) > 0 || len(in.LogGroupTags) > 0 {
+		return nil, wick.Errorf(wick.NotBuilt, "Wick doesn't list log groups by dataSources, fieldIndexNames or logGroupTags yet")
+	}
 	pattern, err := regexp.Compile(aws.ToString(in.LogGroupNamePattern))
 	if err != nil {
 		return nil, invalid("The specified logGroupNamePattern is invalid.")
