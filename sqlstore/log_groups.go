@@ -306,8 +306,8 @@ func (s *Store) SweepLogs(ctx context.Context, now time.Time, limit int) (int, e
 func expire(t *tx, now int64, limit int) (int64, error) {
 	const old = `(SELECT c.id FROM log_groups g JOIN log_chunks c ON c.group_id = g.id
 		WHERE g.retention_days > 0 AND c.last_ms < ? - g.retention_days * 86400000 ORDER BY c.id LIMIT ?)`
-	var any bool // mostly there is nothing, and then nothing is to be written
-	if err := t.scan(`SELECT EXISTS `+old, []any{now, 1}, &any); err != nil || !any {
+	var some bool // mostly there is nothing, and then nothing is to be written
+	if err := t.scan(`SELECT EXISTS `+old, []any{now, 1}, &some); err != nil || !some {
 		return 0, err
 	}
 	const size = `UPDATE log_groups SET stored_bytes = stored_bytes -
