@@ -1,6 +1,8 @@
 package runtimes
 
 import (
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -234,5 +236,20 @@ func TestRubyKeepsItsState(t *testing.T) {
 			}
 		}
 		p.finish()
+	}
+}
+
+// TestRubysBootstrapIsFreeOfWarnings asks Ruby itself, in its strictest mode.
+func TestRubysBootstrapIsFreeOfWarnings(t *testing.T) {
+	m := match(t, "ruby3.3")
+	files, err := filepath.Glob("ruby/lib/wick_runtime/*.rb")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range append(files, "ruby/lib/bootstrap.rb") {
+		out, err := exec.Command(m.Interpreter.Bin, "-W2", "-c", file).CombinedOutput() //nolint:gosec // the machine's interpreter
+		if err != nil || string(out) != "Syntax OK\n" {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
 	}
 }
