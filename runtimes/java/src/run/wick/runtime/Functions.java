@@ -29,15 +29,13 @@ import java.util.List;
  */
 final class Functions {
     private static final String CORE_HINT =
-            "the package lacks aws-lambda-java-core, which AWS's own image has: add it to the package's lib folder";
+            " (the package lacks aws-lambda-java-core, which AWS's own image has: add it to the package's lib folder)";
 
     private final ClassLoader loader;
-    private final Log log;
     private final Core core;
 
     private Functions(ClassLoader loader, Log log) {
         this.loader = loader;
-        this.log = log;
         core = new Core(loader, log);
     }
 
@@ -102,8 +100,7 @@ final class Functions {
         } catch (ClassNotFoundException e) {
             throw Fault.mistake("Class not found: " + className, e, false);
         } catch (NoClassDefFoundError e) {
-            hint(e);
-            throw Fault.mistake(errorLoading(className, e), e, false);
+            throw Fault.mistake(errorLoading(className, e) + hint(e), e, false);
         } catch (Throwable t) {
             throw Fault.mistake(errorLoading(className, t), t, true);
         }
@@ -114,10 +111,10 @@ final class Functions {
         return "Error loading class " + className + (t.getMessage() == null ? "" : ": " + t.getMessage());
     }
 
-    private void hint(LinkageError e) {
-        if (String.valueOf(e.getMessage()).startsWith("com/amazonaws/services/lambda/runtime/") && core.find("Context") == null) {
-            log.log(CORE_HINT, null);
-        }
+    /** What to do where AWS's own image has what is missing; there this error doesn't happen. */
+    private String hint(LinkageError e) {
+        boolean ofCore = String.valueOf(e.getMessage()).startsWith("com/amazonaws/services/lambda/runtime/");
+        return ofCore && core.find("Context") == null ? CORE_HINT : "";
     }
 
     private Function byInterface(Class<?> type) throws Fault {
@@ -224,8 +221,7 @@ final class Functions {
         try {
             methods = type.getMethods();
         } catch (NoClassDefFoundError e) {
-            hint(e);
-            throw Fault.mistake("Error loading method " + name + " on class " + type.getName(), e, false);
+            throw Fault.mistake("Error loading method " + name + " on class " + type.getName() + hint(e), e, false);
         }
         List<Method> named = new ArrayList<>();
         for (Method m : methods) {
