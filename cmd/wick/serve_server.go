@@ -301,9 +301,14 @@ func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 	}
 	insideOptions := options
 	options.Local = s.local(verify)
-	s.inside = s.newHTTPServer(lambda.Handler(s.newProtocolServer(insideOptions)))
+	s.inside = s.newHTTPServer(boundBodies(lambda.Handler(s.newProtocolServer(insideOptions))))
+	s.inside.BaseContext = withHeld
 	s.opened(s.inside.Close)
-	s.http = s.newHTTPServer(lambda.Handler(s.newProtocolServer(options)))
+	outside := lambda.Handler(s.newProtocolServer(options))
+	if !verify {
+		outside = otherSites(outside)
+	}
+	s.http = s.newHTTPServer(outside)
 	s.http.RegisterOnShutdown(s.logs.StopFollowing) // wick logs --follow would hold it up
 	done := make(chan struct{})
 	go func() {

@@ -150,6 +150,20 @@ func TestWithoutInjectedEndpointsTheEnvironmentIsAWSs(t *testing.T) {
 	}
 }
 
+// A web page that happens to be open in a browser can't use the server.
+func TestPagesOfOtherSitesAreRefused(t *testing.T) {
+	s := start(t)
+	for origin, want := range map[string]int{
+		"https://example.com": 403, "null": 403, "http://127.0.0.1.example.com": 403,
+		"http://localhost:3000": 200, "http://127.0.0.1:8080": 200, "": 200,
+	} {
+		resp, body := send(t, http.MethodGet, s.URL+"/2015-03-31/functions/", "", http.Header{"Origin": {origin}})
+		if resp.StatusCode != want {
+			t.Errorf("with Origin %q: %d %s, want %d", origin, resp.StatusCode, body, want)
+		}
+	}
+}
+
 // With a key, only requests signed with it pass, whatever the address.
 func TestWithAKeyRequestsMustBeSigned(t *testing.T) {
 	s := start(t, "--access-key-id", "AKIDOPERATOR", "--secret-access-key", "a secret")
