@@ -14,6 +14,7 @@ import (
 // booted runtime of its language keeps to itself.
 const (
 	floorProvided = 8 << 20
+	floorRuby     = 12 << 20
 	floorPython   = 16 << 20
 	floorNode     = 24 << 20
 	floorOther    = 48 << 20
@@ -23,6 +24,8 @@ func floorOf(runtimeID string) int64 {
 	switch {
 	case strings.HasPrefix(runtimeID, "provided"):
 		return floorProvided
+	case strings.HasPrefix(runtimeID, "ruby"):
+		return floorRuby
 	case strings.HasPrefix(runtimeID, "python"):
 		return floorPython
 	case strings.HasPrefix(runtimeID, "nodejs"):
