@@ -41,7 +41,7 @@ type stageFunc struct {
 func (s stageFunc) push(r *row) { s.f(r, s.next) }
 func (s stageFunc) end()        { s.next.end() }
 
-func (c fieldsCommand) stage(next stage, _ []command) stage {
+func (c fieldsCommand) stage(next stage, _ []command, _ *memory) stage {
 	return stageFunc{next, func(r *row, next stage) {
 		if c.only {
 			r.columns = nil
@@ -59,7 +59,7 @@ func (c fieldsCommand) stage(next stage, _ []command) stage {
 	}}
 }
 
-func (c filterCommand) stage(next stage, _ []command) stage {
+func (c filterCommand) stage(next stage, _ []command, _ *memory) stage {
 	return stageFunc{next, func(r *row, next stage) {
 		if truth(c.condition.eval(r)) {
 			next.push(r)
@@ -67,7 +67,7 @@ func (c filterCommand) stage(next stage, _ []command) stage {
 	}}
 }
 
-func (c parseCommand) stage(next stage, _ []command) stage {
+func (c parseCommand) stage(next stage, _ []command, _ *memory) stage {
 	return stageFunc{next, func(r *row, next stage) {
 		if v := c.of.eval(r); v != nil {
 			if m := c.re.FindStringSubmatch(text(v)); m != nil {
@@ -82,7 +82,7 @@ func (c parseCommand) stage(next stage, _ []command) stage {
 	}}
 }
 
-func (c limitCommand) stage(next stage, _ []command) stage {
+func (c limitCommand) stage(next stage, _ []command, _ *memory) stage {
 	n := 0
 	return stageFunc{next, func(r *row, next stage) {
 		if n++; n <= int(c) {
@@ -91,7 +91,7 @@ func (c limitCommand) stage(next stage, _ []command) stage {
 	}}
 }
 
-func (c dedupCommand) stage(next stage, _ []command) stage {
+func (c dedupCommand) stage(next stage, _ []command, m *memory) stage {
 	seen := map[string]bool{}
 	return stageFunc{next, func(r *row, next stage) {
 		var b strings.Builder
@@ -103,7 +103,7 @@ func (c dedupCommand) stage(next stage, _ []command) stage {
 			b.WriteString(text(v))
 			b.WriteByte(0)
 		}
-		if !seen[b.String()] {
+		if !seen[b.String()] && m.hold(mapBytes+b.Len()) {
 			seen[b.String()] = true
 			next.push(r)
 		}
@@ -116,15 +116,18 @@ type sorter struct {
 	next stage
 	most int // 0 for all
 	rows []sortedRow
+
+	memory *memory
 }
 
 type sortedRow struct {
 	row  *row
 	keys []any
+	size int
 }
 
-func (c sortCommand) stage(next stage, after []command) stage {
-	s := &sorter{keys: c, next: next}
+func (c sortCommand) stage(next stage, after []command, m *memory) stage {
+	s := &sorter{keys: c, next: next, memory: m}
 	for _, c := range after {
 		switch c := c.(type) {
 		case fieldsCommand, parseCommand: // as many rows as before
@@ -144,11 +147,26 @@ func (s *sorter) push(r *row) {
 			keys[i] = r.get(k.text)
 		}
 	}
-	s.rows = append(s.rows, sortedRow{r.keep(), keys})
-	if s.most > 0 && len(s.rows) >= 2*s.most+1000 {
-		s.sort()
-		s.rows = slices.Clone(s.rows[:s.most])
+	kept := sortedRow{r.keep(), keys, 0}
+	kept.size = kept.row.size() + len(keys)*valueBytes
+	if !s.memory.hasRoom(kept.size) || s.most > 0 && len(s.rows) >= 2*s.most+1000 {
+		s.cut()
 	}
+	if s.memory.hold(kept.size) {
+		s.rows = append(s.rows, kept)
+	}
+}
+
+// cut lets go of the rows that a limit will.
+func (s *sorter) cut() {
+	if s.most == 0 || len(s.rows) <= s.most {
+		return
+	}
+	s.sort()
+	for i := range s.rows[s.most:] {
+		s.memory.hold(-s.rows[s.most+i].size)
+	}
+	s.rows = slices.Clone(s.rows[:s.most])
 }
 
 func (s *sorter) sort() {
@@ -168,8 +186,10 @@ func (s *sorter) sort() {
 
 func (s *sorter) end() {
 	s.sort()
-	for _, r := range s.rows {
-		s.next.push(r.row)
+	for i := range s.rows {
+		s.memory.hold(-s.rows[i].size)
+		s.next.push(s.rows[i].row)
+		s.rows[i] = sortedRow{}
 	}
 	s.rows = nil
 	s.next.end()
@@ -200,6 +220,7 @@ type statsStage struct {
 	next   stage
 	groups map[string]*statsGroup
 	order  []*statsGroup
+	memory *memory
 }
 
 type statsGroup struct {
@@ -207,8 +228,8 @@ type statsGroup struct {
 	acc []accumulator
 }
 
-func (c statsCommand) stage(next stage, _ []command) stage {
-	return &statsStage{c: c, next: next, groups: map[string]*statsGroup{}}
+func (c statsCommand) stage(next stage, _ []command, m *memory) stage {
+	return &statsStage{c: c, next: next, groups: map[string]*statsGroup{}, memory: m}
 }
 
 func (s *statsStage) push(r *row) {
@@ -221,12 +242,15 @@ func (s *statsStage) push(r *row) {
 	}
 	g := s.groups[key.String()]
 	if g == nil {
+		if !s.memory.hold(mapBytes + 2*key.Len() + len(by)*valueBytes + len(s.c.aggregates)*accumulatorBytes) {
+			return
+		}
 		g = &statsGroup{by: by, acc: make([]accumulator, len(s.c.aggregates))}
 		s.groups[key.String()] = g
 		s.order = append(s.order, g)
 	}
 	for i := range s.c.aggregates {
-		g.acc[i].add(&s.c.aggregates[i], r)
+		g.acc[i].add(&s.c.aggregates[i], r, s.memory)
 	}
 }
 
@@ -261,7 +285,16 @@ type accumulator struct {
 	values          []float64
 }
 
-func (acc *accumulator) add(a *aggregate, r *row) {
+// put keeps a value in the place of another.
+func (m *memory) put(place *any, v any) {
+	before, _ := (*place).(string)
+	after, _ := v.(string) // what isn't text takes no room of its own
+	if m.hold(len(after) - len(before)) {
+		*place = v
+	}
+}
+
+func (acc *accumulator) add(a *aggregate, r *row, m *memory) {
 	if a.of == nil {
 		acc.n++
 		return
@@ -278,25 +311,29 @@ func (acc *accumulator) add(a *aggregate, r *row) {
 		if acc.seen == nil {
 			acc.seen = map[string]struct{}{}
 		}
-		acc.seen[text(v)] = struct{}{}
+		if t := text(v); !has(acc.seen, t) && m.hold(mapBytes+len(t)) {
+			acc.seen[t] = struct{}{}
+		}
 	case "min", "sortsfirst":
 		if acc.low == nil || compare(v, acc.low) < 0 {
-			acc.low = v
+			m.put(&acc.low, v)
 		}
 	case "max", "sortslast":
 		if acc.high == nil || compare(v, acc.high) > 0 {
-			acc.high = v
+			m.put(&acc.high, v)
 		}
 	case "earliest", "latest":
 		at := r.get("@timestamp")
 		if acc.first == nil || compare(at, acc.firstAt) < 0 {
-			acc.first, acc.firstAt = v, at
+			m.put(&acc.first, v)
+			acc.firstAt = at
 		}
 		if acc.last == nil || compare(at, acc.lastAt) >= 0 {
-			acc.last, acc.lastAt = v, at
+			m.put(&acc.last, v)
+			acc.lastAt = at
 		}
 	case "pct", "percentile", "median":
-		if isNumber {
+		if isNumber && m.hold(valueBytes) {
 			acc.values = append(acc.values, f)
 		}
 	default:
@@ -306,6 +343,11 @@ func (acc *accumulator) add(a *aggregate, r *row) {
 			acc.squares += f * f
 		}
 	}
+}
+
+func has(set map[string]struct{}, s string) bool {
+	_, ok := set[s]
+	return ok
 }
 
 func (acc *accumulator) result(a *aggregate) any {

@@ -369,12 +369,14 @@ var functions = map[string]function{
 	"ltrim":       textual(func(s string) string { return strings.TrimLeft(s, " \t\r\n") }),
 	"rtrim":       textual(func(s string) string { return strings.TrimRight(s, " \t\r\n") }),
 	"strcontains": {2, 2, func(a []any) any { return strings.Contains(text(a[0]), text(a[1])) }},
-	"replace":     {3, 3, func(a []any) any { return strings.ReplaceAll(text(a[0]), text(a[1]), text(a[2])) }},
+	"replace":     {3, 3, replace},
 	"substr":      {2, 3, substr},
 	"concat": {1, 50, func(a []any) any {
 		var b strings.Builder
 		for _, v := range a {
-			b.WriteString(text(v))
+			if b.WriteString(text(v)); b.Len() > maxText {
+				return nil
+			}
 		}
 		return b.String()
 	}},
@@ -439,6 +441,17 @@ func extreme(args []any, sign int) any {
 		}
 	}
 	return best
+}
+
+// maxText is how long a text can be that a function makes; a longer one is none.
+const maxText = 2 << 20
+
+func replace(a []any) any {
+	s, old, by := text(a[0]), text(a[1]), text(a[2])
+	if len(s)+strings.Count(s, old)*(len(by)-len(old)) > maxText {
+		return nil
+	}
+	return strings.ReplaceAll(s, old, by)
 }
 
 // substr counts characters from 0.

@@ -7,6 +7,7 @@
 package insights
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -37,13 +38,38 @@ type Field struct{ Name, Value string }
 
 // command makes a stage of a run that hands rows on to next.
 type command interface {
-	stage(next stage, after []command) stage
+	stage(next stage, after []command, m *memory) stage
 }
 
 // stage takes rows; end is called once after the last.
 type stage interface {
 	push(r *row)
 	end()
+}
+
+// ErrTooLarge is what a query ends with that would have to hold too much in memory.
+var ErrTooLarge = errors.New("the query has to hold too much at once: narrow its time or filter more")
+
+// maxHeld is how much that is, in bytes.
+const maxHeld = 128 << 20
+
+// memory counts what the stages of a run hold, roughly.
+type memory struct {
+	held, most int64
+	full       bool // there was more to hold than may be
+}
+
+// hasRoom says whether n bytes more may be held.
+func (m *memory) hasRoom(n int) bool { return m.held+int64(n) <= m.most }
+
+// hold counts n bytes more, or less; false says that they can't be held.
+func (m *memory) hold(n int) bool {
+	if n > 0 && !m.hasRoom(n) {
+		m.full = true
+		return false
+	}
+	m.held += int64(n)
+	return true
 }
 
 // Compile reads a query; its error is a *SyntaxError. limit bounds the rows of a query
@@ -82,11 +108,13 @@ type Run struct {
 	scanned int64
 	bytes   int64
 	matched int64
+	memory  *memory
 }
 
 // Start begins a run.
 func (q *Query) Start() *Run {
-	last := &results{limit: q.limit}
+	m := &memory{most: maxHeld}
+	last := &results{limit: q.limit, memory: m}
 	commands := q.commands
 	// Without an order of its own a query gives the newest records first.
 	ordered := false
@@ -115,7 +143,7 @@ func (q *Query) Start() *Run {
 			counted = i
 		}
 	}
-	run := &Run{last: last}
+	run := &Run{last: last, memory: m}
 	count := func(next stage) stage {
 		return stageFunc{next, func(r *row, next stage) { run.matched++; next.push(r) }}
 	}
@@ -125,7 +153,7 @@ func (q *Query) Start() *Run {
 	}
 	for i := len(commands) - 1; i >= 0; i-- {
 		after := append(append([]command(nil), commands[i+1:]...), limitCommand(q.limit))
-		s = commands[i].stage(s, after)
+		s = commands[i].stage(s, after, m)
 		if i == counted {
 			s = count(s)
 		}
@@ -134,11 +162,23 @@ func (q *Query) Start() *Run {
 	return run
 }
 
-// Add takes a record. group is the name of its log group with the account, as @log.
+// Add takes a record. group is the name of its log group with the account, as @log. A
+// run that has failed takes none.
 func (r *Run) Add(e *wick.LogEvent, group string) {
+	if r.Err() != nil {
+		return
+	}
 	r.scanned++
 	r.bytes += int64(len(e.Message))
 	r.first.push(&row{event: e, group: group})
+}
+
+// Err returns ErrTooLarge once the run holds too much: its rows are not the answer.
+func (r *Run) Err() error {
+	if r.memory.full {
+		return ErrTooLarge
+	}
+	return nil
 }
 
 // Scanned returns how many records and bytes were taken.
@@ -155,8 +195,9 @@ func (r *Run) End() [][]Field {
 
 // results is the last stage: it renders rows.
 type results struct {
-	limit int
-	rows  [][]Field
+	limit  int
+	rows   [][]Field
+	memory *memory
 }
 
 func (s *results) push(r *row) {
@@ -176,10 +217,21 @@ func (s *results) push(r *row) {
 	if r.event != nil {
 		fields = append(fields, Field{"@ptr", r.pointer()})
 	}
-	s.rows = append(s.rows, fields)
+	if s.memory.hold(sizeOf(fields)) {
+		s.rows = append(s.rows, fields)
+	}
 }
 
 func (s *results) end() {}
+
+// sizeOf is what a row of an answer takes.
+func sizeOf(fields []Field) int {
+	n := valueBytes
+	for _, f := range fields {
+		n += 2*valueBytes + len(f.Value)
+	}
+	return n
+}
 
 // quoteName undoes `name`.
 func quoteName(s string) string { return strings.Trim(s, "`") }

@@ -157,3 +157,59 @@ func FuzzCompile(f *testing.F) {
 		}
 	})
 }
+
+func TestARunHoldsABoundedAmount(t *testing.T) {
+	for _, query := range []string{
+		"fields @message | dedup @message",
+		"sort @message | filter n > 1",
+		"stats count(*) by @message",
+		"stats count_distinct(@message)",
+		"stats latest(@message) by n",
+		"fields @message | limit 10000",
+	} {
+		q, err := Compile(query, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := q.Start()
+		r.memory.most = 100_000
+		for i := range 2000 {
+			r.Add(&wick.LogEvent{Timestamp: noon, Message: fmt.Sprintf(`{"n":%d,"text":%q}`, i, strings.Repeat("x", 100))}, "g")
+		}
+		rows := r.End()
+		if !errors.Is(r.Err(), ErrTooLarge) || len(rows) > 1000 {
+			t.Errorf("%s: %d rows, %v", query, len(rows), r.Err())
+		}
+	}
+}
+
+func TestALimitLetsGoOfTheRest(t *testing.T) {
+	q, err := Compile("fields n | sort n desc | limit 2", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := q.Start()
+	r.memory.most = 100_000
+	for i := range 2000 {
+		r.Add(&wick.LogEvent{Timestamp: noon, Message: fmt.Sprintf(`{"n":%d,"text":%q}`, i, strings.Repeat("x", 100))}, "g")
+	}
+	if rows := r.End(); r.Err() != nil || len(rows) != 2 || rows[0][0].Value != "1999" {
+		t.Errorf("%v, %v", rows, r.Err())
+	}
+}
+
+func TestTextThatFunctionsMakeIsBounded(t *testing.T) {
+	long := strings.Repeat("x", maxText/2)
+	if v := replace([]any{long, "", long}); v != nil {
+		t.Errorf("replace made %d bytes", len(text(v)))
+	}
+	if v := functions["concat"].eval([]any{long, long, "y"}); v != nil {
+		t.Errorf("concat made %d bytes", len(text(v)))
+	}
+	if v := replace([]any{"a-b", "-", "+"}); v != "a+b" {
+		t.Errorf("replace: %v", v)
+	}
+	if _, err := Compile("stats count(*) by bin(999999999w)", 0); err == nil {
+		t.Error("a period of 20 million years was taken")
+	}
+}

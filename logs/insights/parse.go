@@ -1,6 +1,7 @@
 package insights
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -196,7 +197,7 @@ func (p *parser) duration() (time.Duration, error) {
 	for p.peek() >= 'a' && p.peek() <= 'z' {
 		p.pos++
 	}
-	if d, ok := units[p.text[unit:p.pos]]; ok && err == nil && n > 0 && n < 1e6 {
+	if d, ok := units[p.text[unit:p.pos]]; ok && err == nil && n > 0 && n <= int(math.MaxInt64/d) {
 		return time.Duration(n) * d, nil
 	}
 	p.pos = start

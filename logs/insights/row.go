@@ -62,8 +62,32 @@ func (r *row) get(name string) any {
 	return member(r.document, name)
 }
 
-// keep copies the event, whose memory is the scan's.
+// What things take in memory, roughly: a value, an entry of a map with its key, an
+// aggregate, and a row with its record.
+const (
+	valueBytes       = 16
+	mapBytes         = 64
+	accumulatorBytes = 192
+	rowBytes         = 384
+)
+
+// size is what a row takes that is kept.
+func (r *row) size() int {
+	n := rowBytes + len(r.columns)*valueBytes
+	if r.event != nil {
+		n += len(r.event.Message)
+	}
+	for _, v := range r.set {
+		s, _ := v.(string) // what isn't text takes no room of its own
+		n += mapBytes + len(s)
+	}
+	return n
+}
+
+// keep copies the event, whose memory is the scan's, and lets go of what can be
+// discovered again: a document takes many times its text.
 func (r *row) keep() *row {
+	r.discovered, r.document, r.report = false, nil, nil
 	if r.event != nil {
 		e := *r.event
 		r.event = &e
