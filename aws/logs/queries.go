@@ -21,11 +21,13 @@ import (
 )
 
 // Bounds of queries. Source: CloudWatch Logs quotas: 30 at a time, 60 minutes each,
-// results for 7 days. Ours are kept in memory, so that also their number is bounded.
+// results for 7 days. Ours are kept in memory, so that also their number and size are
+// bounded.
 const (
 	maxRunning   = 30
 	maxQueryTime = time.Hour
 	maxKept      = 1000
+	maxKeptBytes = 256 << 20
 )
 
 // queries are those that are running and those whose results are kept.
@@ -34,6 +36,8 @@ type queries struct {
 	byID    map[string]*query
 	order   []*query // oldest first
 	running int
+	bytes   int // of all results
+	most    int // bytes that are kept; of the latest query in any case
 	closed  bool
 	all     sync.WaitGroup
 }
@@ -52,10 +56,10 @@ type query struct {
 	status types.QueryStatus
 	rows   [][]insights.Field
 	stats  types.QueryStatistics
-	took   time.Duration
+	bytes  int // of rows
 }
 
-func newQueries() *queries { return &queries{byID: map[string]*query{}} }
+func newQueries() *queries { return &queries{byID: map[string]*query{}, most: maxKeptBytes} }
 
 // close ends all queries and waits until they are gone.
 func (qs *queries) close() error {
@@ -147,18 +151,12 @@ func (qs *queries) start(q *query, from *logs.Logs) error {
 	if qs.running >= maxRunning {
 		return wick.Errorf(wick.TooManyRequests, "Account maximum query concurrency limit of [%d] reached.", maxRunning)
 	}
-	for i := 0; len(qs.order) >= maxKept && i < len(qs.order); i++ {
-		if old := qs.order[i]; old.status != types.QueryStatusRunning {
-			delete(qs.byID, old.id)
-			qs.order = slices.Delete(qs.order, i, i+1)
-			break
-		}
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), maxQueryTime)
 	q.cancel = cancel
 	qs.byID[q.id] = q
 	qs.order = append(qs.order, q)
 	qs.running++
+	qs.trim(q)
 	qs.all.Go(func() {
 		defer cancel()
 		qs.run(ctx, q, from)
@@ -166,9 +164,21 @@ func (qs *queries) start(q *query, from *logs.Logs) error {
 	return nil
 }
 
+// trim forgets the oldest queries that are over until the rest can be kept; latest is
+// kept in any case. The mutex must be held.
+func (qs *queries) trim(latest *query) {
+	qs.order = slices.DeleteFunc(qs.order, func(q *query) bool {
+		if len(qs.byID) <= maxKept && qs.bytes <= qs.most || q == latest || q.status == types.QueryStatusRunning {
+			return false
+		}
+		qs.bytes -= q.bytes
+		delete(qs.byID, q.id)
+		return true
+	})
+}
+
 // run scans the query's groups.
 func (qs *queries) run(ctx context.Context, q *query, from *logs.Logs) {
-	began := time.Now()
 	run := q.compiled.Start()
 	var err error
 	for _, id := range q.groups {
@@ -177,18 +187,26 @@ func (qs *queries) run(ctx context.Context, q *query, from *logs.Logs) {
 			for i := range some {
 				run.Add(&some[i], label)
 			}
-			return ctx.Err()
+			return errors.Join(ctx.Err(), run.Err())
 		})
 		if err != nil {
 			break
 		}
 	}
 	rows := run.End()
+	if run.Err() != nil { // what there is, is not the answer
+		err, rows = run.Err(), nil
+	}
+	size := 0
+	for _, row := range rows {
+		size += insights.SizeOf(row)
+	}
 	records, bytes := run.Scanned()
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	qs.running--
-	q.took, q.rows = time.Since(began), rows
+	q.rows, q.bytes = rows, size
+	qs.bytes += size
 	q.stats = types.QueryStatistics{
 		BytesScanned: float64(bytes), RecordsScanned: float64(records), RecordsMatched: float64(run.Matched()),
 		LogGroupsScanned: float64(len(q.groups)), ResultCount: float64(len(rows)),
@@ -203,6 +221,7 @@ func (qs *queries) run(ctx context.Context, q *query, from *logs.Logs) {
 	default:
 		q.status = types.QueryStatusFailed
 	}
+	qs.trim(q)
 }
 
 // find returns a query of the caller's; the mutex must be held.

@@ -217,15 +217,15 @@ func (s *results) push(r *row) {
 	if r.event != nil {
 		fields = append(fields, Field{"@ptr", r.pointer()})
 	}
-	if s.memory.hold(sizeOf(fields)) {
+	if s.memory.hold(SizeOf(fields)) {
 		s.rows = append(s.rows, fields)
 	}
 }
 
 func (s *results) end() {}
 
-// sizeOf is what a row of an answer takes.
-func sizeOf(fields []Field) int {
+// SizeOf is what a row of an answer takes in memory, roughly.
+func SizeOf(fields []Field) int {
 	n := valueBytes
 	for _, f := range fields {
 		n += 2*valueBytes + len(f.Value)
