@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -323,6 +324,16 @@ func TestMoreOverlappingChunksThanAPageAreMerged(t *testing.T) {
 				t.Fatalf("of the newest %d, number %d is %+v, want %+v", n, i, e, got[len(got)-n+i])
 			}
 		}
+	}
+	size := len(got[0].Message)
+	for _, n := range []int{0, 1, 10, 700} { // a number of bytes takes one record at least
+		newest := read(t, l, Query{Limit: len(got), LimitBytes: n*size + 1})
+		if len(newest) != max(n, 1) || newest[0] != got[len(got)-max(n, 1)] {
+			t.Fatalf("of %d bytes there are %d records", n*size+1, len(newest))
+		}
+	}
+	if all := read(t, l, Query{Limit: len(got) + 1}); !slices.Equal(all, got) {
+		t.Fatalf("with a limit above all there are %d, want %d", len(all), len(got))
 	}
 }
 

@@ -35,7 +35,7 @@ func (v *view) read(ctx context.Context, emit func([]wick.LogEvent) error) error
 	if v.q.Limit <= 0 {
 		return v.scan(ctx, emit)
 	}
-	list, err := v.newest(ctx, v.q.Limit)
+	list, err := v.newest(ctx)
 	if err != nil {
 		return err
 	}

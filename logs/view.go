@@ -24,6 +24,9 @@ type Query struct {
 	After, Before *Position
 	// Limit takes only the newest so many; 0 takes all.
 	Limit int
+	// LimitBytes, with Limit, takes only as many of the newest as have that much text,
+	// but one at least; 0 is no bound.
+	LimitBytes int
 }
 
 // Position is where a record stands among all of its group, in the order of Scan: by
@@ -286,29 +289,62 @@ func emitAll(list []wick.LogEvent, emit func([]wick.LogEvent) error) error {
 	return emit(list)
 }
 
-// newest returns the view's n newest records, oldest first.
-func (v *view) newest(ctx context.Context, n int) ([]wick.LogEvent, error) {
-	list := v.fromMemory(nil)
+// newestChunks is after how many chunks what is too old is let go of.
+const newestChunks = 32
+
+// newest returns the newest records up to the query's limits, oldest first. It holds
+// little more in memory than those.
+func (v *view) newest(ctx context.Context) ([]wick.LogEvent, error) {
+	list, _ := v.last(v.fromMemory(nil))
 	seen := map[int64]bool{}
-	q := wick.LogQuery{Group: v.q.Group, Streams: v.q.Streams, From: v.q.From, To: v.q.To, RequestID: v.q.RequestID, Newest: true, Limit: 32}
+	q := wick.LogQuery{Group: v.q.Group, Streams: v.q.Streams, From: v.q.From, To: v.q.To, RequestID: v.q.RequestID, Newest: true, Limit: newestChunks}
 	for {
 		page, err := v.l.o.Store.Chunks(ctx, q)
 		if err != nil {
 			return nil, err
 		}
+		fresh := false
 		for i := range page {
-			if !seen[page[i].ID] {
-				seen[page[i].ID] = true
-				list = v.fromStore(list, &page[i])
+			if seen[page[i].ID] {
+				continue
+			}
+			fresh, seen[page[i].ID] = true, true
+			if list = v.fromStore(list, &page[i]); len(seen)%newestChunks == 0 {
+				list, _ = v.last(list)
 			}
 		}
-		slices.SortFunc(list, byTime)
-		list = list[max(0, len(list)-n):]
+		var full bool
+		list, full = v.last(list)
 		// Chunks come by their newest record, backwards: when that is older than all
 		// we have, the rest is too.
-		if len(page) < q.Limit || len(list) == n && list[0].Timestamp.After(page[len(page)-1].Last) {
+		if len(page) < q.Limit || full && list[0].Timestamp.After(page[len(page)-1].Last) {
 			return list, nil
 		}
-		q.Limit *= 4
+		if !fresh { // more chunks end here than a page has
+			q.Limit *= 2
+			continue
+		}
+		if to := page[len(page)-1].Last.Add(time.Millisecond); q.To.IsZero() || to.Before(q.To) {
+			q.To = to
+		}
+		q.Limit = max(q.Limit, min(4*q.Limit, scanChunks))
 	}
+}
+
+// last sorts records and returns the newest up to the query's limits, and whether those
+// are reached.
+func (v *view) last(list []wick.LogEvent) (newest []wick.LogEvent, full bool) {
+	slices.SortFunc(list, byTime)
+	from, bytes := len(list), 0
+	for from > 0 && !full {
+		bytes += len(list[from-1].Message)
+		full = len(list)-from == v.q.Limit || v.q.LimitBytes > 0 && bytes > v.q.LimitBytes && from < len(list)
+		if !full {
+			from--
+		}
+	}
+	if from == 0 {
+		return list, len(list) == v.q.Limit
+	}
+	return slices.Clone(list[from:]), full
 }

@@ -176,7 +176,7 @@ func (a *API) getLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEventsI
 	if at.forward {
 		events, err = a.firstEvents(ctx, q, limit)
 	} else {
-		q.Limit = limit
+		q.Limit, q.LimitBytes = limit, maxEventBytes
 		events, err = a.o.Logs.Read(ctx, q)
 		events = lastBytes(events)
 	}

@@ -157,12 +157,16 @@ func (s *search) look(e *wick.LogEvent) bool {
 	return true
 }
 
-// backStep is how many records a search backward reads at once.
-const backStep = 2000
+// backStep and backBytes are how many records a search backward reads at once, and how
+// much text.
+const (
+	backStep  = 2000
+	backBytes = 8 << 20
+)
 
 // back searches from the newest record to the oldest, and says whether there may be more.
 func (s *search) back(ctx context.Context, from *logs.Logs, q logs.Query) (more bool, err error) {
-	for q.Limit = backStep; ; {
+	for q.Limit, q.LimitBytes = backStep, backBytes; ; {
 		page, err := from.Read(ctx, q)
 		if err != nil {
 			return false, err
@@ -172,7 +176,7 @@ func (s *search) back(ctx context.Context, from *logs.Logs, q logs.Query) (more 
 				return true, nil
 			}
 		}
-		if len(page) < backStep {
+		if len(page) == 0 {
 			return false, nil
 		}
 		before := s.at
