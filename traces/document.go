@@ -132,27 +132,28 @@ func parseDocument(text []byte) (*Segment, error) {
 	case s.EndTime > 0 && s.EndTime < s.StartTime:
 		return refuse("InvalidEndTime")
 	}
+	parts := 0
+	s.walk(func(*Segment) { parts++ })
+	if parts*minPartBytes > len(text) {
+		return refuse("InvalidSubsegment")
+	}
 	return &s, nil
 }
+
+// minPartBytes is less than the ID, name and start of a subsegment take. One without them
+// is none, and takes a hundred times its text to read.
+const minPartBytes = 50
 
 // maxSeconds keeps times within what arithmetic on them can hold (the year 5138).
 const maxSeconds = 1e11
 
-// sent is a document that a function or a client sent.
-type sent struct {
-	account, region string
-	segment         *Segment
-	text            []byte
-}
+// sent is a document that a function or a client sent. It holds nothing of the document
+// but its text.
+type sent wick.TraceSegment
 
-func (s *sent) bytes() int64 { return int64(len(s.text)) + 512 }
+func (s *sent) bytes() int64 { return int64(len(s.Document)) + 512 }
 
-func (s *sent) segments() []wick.TraceSegment {
-	return []wick.TraceSegment{{
-		Account: s.account, Region: s.region, TraceID: s.segment.TraceID, ID: s.segment.ID,
-		Start: s.segment.Start(), End: s.segment.End(), Document: s.text,
-	}}
-}
+func (s *sent) segments() []wick.TraceSegment { return []wick.TraceSegment{wick.TraceSegment(*s)} }
 
 // Put takes a segment document. Its error is a *Rejection.
 func (t *Traces) Put(account, region string, text []byte) error {
@@ -160,7 +161,10 @@ func (t *Traces) Put(account, region string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	t.add(&sent{account: account, region: region, segment: s, text: bytes.Clone(text)})
+	t.add(&sent{
+		Account: account, Region: region, TraceID: s.TraceID, ID: s.ID,
+		Start: s.Start(), End: s.End(), Document: bytes.Clone(text),
+	})
 	return nil
 }
 

@@ -13,6 +13,9 @@ import (
 
 const whole = `{"id":"53995c3f42cd8ad8","trace_id":"1-6a1f0c3e-0b5174261f6e9f6bc05b8672","name":"n","start_time":1,"end_time":2}`
 
+// smallest is as short as a subsegment can be.
+const smallest = `{"id":"00000000000000aa","name":"n","start_time":1,"end_time":2}`
+
 func TestDocumentsThatAreNoSegmentsAreRefused(t *testing.T) {
 	edit := func(old, replacement string) string { return strings.Replace(whole, old, replacement, 1) }
 	for _, c := range []struct{ document, code string }{
@@ -36,6 +39,8 @@ func TestDocumentsThatAreNoSegmentsAreRefused(t *testing.T) {
 		{edit(`,"end_time":2`, ``), "InvalidEndTime"},
 		{edit(`"end_time":2`, `"end_time":-1,"in_progress":true`), "InvalidEndTime"},
 		{edit(`"n"`, `"n","metadata":"`+strings.Repeat("x", MaxDocumentBytes)+`"`), "SegmentTooLarge"},
+		{edit(`"n"`, `"n","subsegments":[`+strings.Repeat("{},", 1000)+`{}]`), "InvalidSubsegment"},
+		{edit(`"n"`, `"n","subsegments":[`+strings.Repeat(smallest+",", 800)+smallest+`]`), ""},
 	} {
 		_, err := parseDocument([]byte(c.document))
 		var refused *Rejection

@@ -1,6 +1,7 @@
 package traces
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -121,10 +122,24 @@ func TestOldTracesAreSwept(t *testing.T) {
 		left  int
 	}{{retention, 3}, {retention + 3*time.Second, 1}, {retention + time.Hour, 0}} {
 		swept := &Traces{o: Options{Store: tr.o.Store, Log: tr.o.Log, Now: func() time.Time { return noon.Add(c.later) }}, closing: tr.closing}
-		swept.sweep()
+		if swept.sweep() {
+			t.Error("three traces are more than one sweep deletes")
+		}
 		page, err := tr.Summaries(t.Context(), Query{Account: account, Region: region, From: noon, To: noon.Add(time.Hour)})
 		if err != nil || len(page.Summaries) != c.left {
 			t.Errorf("after %s there are %+v, %v", c.later, page, err)
 		}
+	}
+}
+
+// full is a store that always has more to delete.
+type full struct{ wick.TraceStore }
+
+func (full) DropTraces(_ context.Context, _ time.Time, limit int) (int, error) { return limit, nil }
+
+func TestASweepThatLeavesSomethingSaysSo(t *testing.T) {
+	tr := openTraces(t, Options{Store: full{openStore(t)}})
+	if !tr.sweep() {
+		t.Error("it says that all is deleted")
 	}
 }

@@ -1,8 +1,11 @@
 package traces
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -284,4 +287,21 @@ func BenchmarkRecordOfAnInvocationThatIsSampled(b *testing.B) {
 		tr.Record(noon, source, done)
 	}
 	b.ReportMetric(float64(tr.Dropped())/float64(b.N), "dropped/op")
+}
+
+// broken is a store that can't be written to.
+type broken struct{ wick.TraceStore }
+
+func (broken) PutSegments(context.Context, []wick.TraceSegment) error { return errors.New("no space") }
+
+func TestAStoreThatFailsIsNotCalledTooSlow(t *testing.T) {
+	var log bytes.Buffer
+	tr := openTraces(t, Options{Store: broken{openStore(t)}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	tr.Invoked(&wick.Invoked{Function: hello, Trace: header(traceA, segmentA), Began: noon, Ended: noon, Status: 200})
+	if err := tr.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if said := log.String(); tr.Dropped() != 1 || !strings.Contains(said, "could not be stored") || strings.Contains(said, "came faster") {
+		t.Errorf("%d dropped: %s", tr.Dropped(), said)
+	}
 }

@@ -21,10 +21,13 @@ const (
 	writeTimeout   = 10 * time.Second
 )
 
-// retention is how long traces are kept. Source: X-Ray FAQ, 30 days.
+// retention is how long traces are kept. Source: X-Ray FAQ, 30 days. Sweeping leaves a
+// start alone, and lets others write in between.
 const (
 	retention  = 30 * 24 * time.Hour
+	firstSweep = time.Minute
 	sweepEvery = time.Hour
+	sweepPause = 100 * time.Millisecond
 	sweepBatch = 1000
 )
 
@@ -137,12 +140,11 @@ func (t *Traces) sync(ctx context.Context) error {
 // run is the one goroutine that writes.
 func (t *Traces) run() {
 	defer close(t.done)
-	sweep := time.NewTicker(sweepEvery)
+	sweep := time.NewTimer(firstSweep)
 	defer sweep.Stop()
 	pause := time.NewTimer(batchPause)
 	pause.Stop()
 	defer pause.Stop()
-	t.sweep()
 	for {
 		select {
 		case r := <-t.queue:
@@ -170,7 +172,11 @@ func (t *Traces) run() {
 		case answer := <-t.syncs:
 			answer <- t.drain()
 		case <-sweep.C:
-			t.sweep()
+			if t.sweep() {
+				sweep.Reset(sweepPause)
+			} else {
+				sweep.Reset(sweepEvery)
+			}
 		case <-t.closing:
 			_ = t.drain() // write has said what failed
 			return
@@ -201,7 +207,7 @@ func (t *Traces) write(batch []wick.TraceSegment) error {
 	defer cancel()
 	err := t.o.Store.PutSegments(ctx, batch)
 	if err != nil {
-		t.drop(len(batch))
+		t.droppedEver.Add(int64(len(batch)))
 		t.o.Log.Error("segments of traces could not be stored", "segments", len(batch), "error", err)
 	}
 	if n := t.dropped.Swap(0); n > 0 {
@@ -210,24 +216,15 @@ func (t *Traces) write(batch []wick.TraceSegment) error {
 	return err
 }
 
-// sweep deletes what is too old.
-func (t *Traces) sweep() {
-	for {
-		ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
-		n, err := t.o.Store.DropTraces(ctx, t.o.Now().Add(-retention), sweepBatch)
-		cancel()
-		if err != nil {
-			t.o.Log.Warn("old traces could not be deleted", "error", err)
-		}
-		if err != nil || n < sweepBatch {
-			return
-		}
-		select {
-		case <-t.closing:
-			return
-		default:
-		}
+// sweep deletes some of what is too old, and says whether there is more.
+func (t *Traces) sweep() (more bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
+	n, err := t.o.Store.DropTraces(ctx, t.o.Now().Add(-retention), sweepBatch)
+	if err != nil {
+		t.o.Log.Warn("old traces could not be deleted", "error", err)
 	}
+	return err == nil && n >= sweepBatch
 }
 
 // Record implements wick.Recorder: what an instance states becomes the segment of
