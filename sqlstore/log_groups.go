@@ -315,15 +315,15 @@ func expire(t *tx, now int64, limit int) (int64, error) {
 	if _, err := t.exec(size, now, limit); err != nil {
 		return 0, err
 	}
+	// What is left of the streams that lose something: most of a group's lose nothing.
+	const left = `UPDATE log_streams SET oldest_ms = coalesce((SELECT min(first_ms) FROM log_chunks WHERE stream_id = log_streams.id AND id NOT IN ` + old + `), newest_ms)
+		WHERE id IN (SELECT stream_id FROM log_chunks WHERE id IN ` + old + `)`
+	if _, err := t.exec(left, now, limit, now, limit); err != nil {
+		return 0, err
+	}
 	result, err := t.exec(`DELETE FROM log_chunks WHERE id IN `+old, now, limit)
 	if err != nil {
 		return 0, err
 	}
-	n, err := result.RowsAffected()
-	if err != nil || n == 0 {
-		return n, err
-	}
-	_, err = t.exec(`UPDATE log_streams SET oldest_ms = coalesce((SELECT min(first_ms) FROM log_chunks WHERE stream_id = log_streams.id), newest_ms)
-		WHERE group_id IN (SELECT id FROM log_groups WHERE retention_days > 0)`)
-	return n, err
+	return result.RowsAffected()
 }
