@@ -68,21 +68,26 @@ func (l *Logs) Put(ctx context.Context, id wick.LogGroupID, stream string, recor
 // An instance that goes on writing makes the group anew.
 func (l *Logs) DeleteGroup(ctx context.Context, id wick.LogGroupID) error {
 	return l.inWriter(ctx, func() error {
+		if err := l.o.Groups.DeleteLogGroup(context.WithoutCancel(ctx), id); err != nil {
+			return err
+		}
 		l.forget(id, func(string) bool { return true })
-		return l.o.Groups.DeleteLogGroup(context.WithoutCancel(ctx), id)
+		return nil
 	})
 }
 
 // DeleteStream deletes a stream with all its text, also what is in memory.
 func (l *Logs) DeleteStream(ctx context.Context, id wick.LogGroupID, stream string) error {
 	return l.inWriter(ctx, func() error {
+		if err := l.o.Groups.DeleteLogStream(context.WithoutCancel(ctx), id, stream); err != nil {
+			return err
+		}
 		l.forget(id, func(name string) bool { return name == stream })
-		return l.o.Groups.DeleteLogStream(context.WithoutCancel(ctx), id, stream)
+		return nil
 	})
 }
 
-// inWriter runs f in the writer's goroutine, where nothing is being stored, after
-// everything that was recorded before is in the store.
+// inWriter runs f in the writer's goroutine, where nothing is being stored.
 func (l *Logs) inWriter(ctx context.Context, f func() error) error {
 	answer := make(chan error, 1)
 	select {

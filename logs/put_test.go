@@ -146,6 +146,27 @@ func TestADeletedGroupIsGoneAtOnce(t *testing.T) {
 	}
 }
 
+// undeletable refuses to delete.
+type undeletable struct{ wick.LogGroupStore }
+
+func (undeletable) DeleteLogGroup(context.Context, wick.LogGroupID) error {
+	return errors.New("no space")
+}
+
+func (undeletable) DeleteLogStream(context.Context, wick.LogGroupID, string) error {
+	return errors.New("no space")
+}
+
+func TestWhatCantBeDeletedIsKept(t *testing.T) {
+	store := openStore(t)
+	l := openLogs(t, Options{Store: store, Groups: undeletable{store}, FlushEvery: time.Hour})
+	line(l, noon, source("s"), "", "in memory")
+	if l.DeleteGroup(t.Context(), helloGroup) == nil || l.DeleteStream(t.Context(), helloGroup, "s") == nil {
+		t.Error("a deletion that failed is no error")
+	}
+	want(t, read(t, l, Query{}), ": in memory")
+}
+
 // sweepSpy hands over how much each sweep found.
 type sweepSpy struct {
 	wick.LogGroupStore

@@ -65,7 +65,7 @@ func (l *Logs) Follow(ctx context.Context, q Query, emit func([]wick.LogEvent) e
 	if err := v.read(ctx, deliver); err != nil {
 		return err
 	}
-	v.memory = nil // it would be kept as long as the follower stays
+	v.settle()
 	for {
 		some, lagged := v.take()
 		if err := emitAll(some, deliver); err != nil {
@@ -78,7 +78,7 @@ func (l *Logs) Follow(ctx context.Context, q Query, emit func([]wick.LogEvent) e
 			if err := v.scan(ctx, deliver); err != nil {
 				return err
 			}
-			v.memory = nil
+			v.settle()
 			continue
 		}
 		if len(some) > 0 {
@@ -97,6 +97,14 @@ func (l *Logs) Follow(ctx context.Context, q Query, emit func([]wick.LogEvent) e
 			return ErrClosed
 		}
 	}
+}
+
+// settle lets go of what only reading needs: it would be kept, and grow with every new
+// stream, as long as the follower stays.
+func (v *view) settle() {
+	v.group.mu.Lock()
+	defer v.group.mu.Unlock()
+	v.memory, v.watch.first = nil, nil
 }
 
 // take returns what came since it was last called, and whether more came than was kept.

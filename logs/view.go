@@ -60,7 +60,8 @@ func (q *Query) between(stream string, p position) bool {
 // that moment from what was there. All of it is guarded by the group's mutex.
 type watch struct {
 	q Query
-	// first is the first record of each stream that came since the watch began.
+	// first is the first record of each stream that came since the watch began; nil once
+	// nobody reads what was there.
 	first map[string]position
 
 	// What follows is a follower's: the records that came and it has not taken yet.
@@ -75,7 +76,7 @@ type watch struct {
 
 // see is told of each new record of the group, in the order of its stream.
 func (w *watch) see(stream string, p position, ingested int64, requestID string, text []byte) {
-	if _, ok := w.first[stream]; !ok {
+	if _, ok := w.first[stream]; !ok && w.first != nil {
 		w.first[strings.Clone(stream)] = p
 	}
 	if !w.live || !w.q.wants(stream, p.millis) || w.q.RequestID != "" && w.q.RequestID != requestID {
