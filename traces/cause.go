@@ -51,7 +51,7 @@ type errorObject struct {
 // the error's type alone.
 func causeOf(segment, errorType string, object []byte) *cause {
 	var o errorObject
-	if len(object) > maxErrorObject || json.Unmarshal(object, &o) != nil || (o.Type == "" && o.Message == "") {
+	if json.Unmarshal(object, &o) != nil || (o.Type == "" && o.Message == "") {
 		o = errorObject{Type: errorType}
 		if o.Type == "" {
 			o.Type = "Unhandled"

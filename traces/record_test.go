@@ -305,3 +305,20 @@ func TestAStoreThatFailsIsNotCalledTooSlow(t *testing.T) {
 		t.Errorf("%d dropped: %s", tr.Dropped(), said)
 	}
 }
+
+func TestAnErrorTooLongToReadTakesNobodysPlace(t *testing.T) {
+	g := &gate{TraceStore: openStore(t), open: make(chan struct{})}
+	tr := openTraces(t, Options{Store: g})
+	defer g.release()
+	long := fmt.Appendf(nil, `{"errorMessage":%q}`, strings.Repeat("x", 6<<20))
+	const n = 2*maxQueuedBytes/(6<<20) + maxBatch
+	for i := range n {
+		h := header(traceA, fmt.Sprintf("%016x", i))
+		tr.Invoked(&wick.Invoked{Function: hello, Trace: h, Began: noon, Ended: noon, Status: 200, Failed: true, Error: long})
+		tr.Record(noon, source, wick.RuntimeDone{RequestID: "r", Trace: h, Status: wick.StatusError, ErrorType: "E", Error: long})
+	}
+	g.release()
+	if got := get(t, tr, traceA); tr.Dropped() != 0 || len(got.Segments) != 2*n || !bytes.Contains(got.Segments[0].Cause, []byte(`"type"`)) {
+		t.Errorf("%d segments, %d dropped, cause %s", len(got.Segments), tr.Dropped(), got.Segments[0].Cause)
+	}
+}

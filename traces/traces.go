@@ -1,6 +1,7 @@
 package traces
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -237,7 +238,7 @@ func (t *Traces) Record(at time.Time, src *wick.Source, e wick.Event) {
 		if !ok {
 			return
 		}
-		e.Error = append([]byte(nil), e.Error...)
+		e.Error = bytes.Clone(readableError(e.Error))
 		e.RequestID, e.ErrorType = strings.Clone(e.RequestID), strings.Clone(e.ErrorType)
 		t.add(&functionRun{
 			src: src, at: at, done: e, trace: strings.Clone(trace), segment: strings.Clone(segment), init: t.inits.of(src),
@@ -256,8 +257,18 @@ func (t *Traces) Record(at time.Time, src *wick.Source, e wick.Event) {
 // Invoked records how the service saw an event: the segment of origin AWS::Lambda.
 func (t *Traces) Invoked(e *wick.Invoked) {
 	if trace, segment, ok := wick.SampledSegment(e.Trace); ok {
+		e.Error = readableError(e.Error)
 		t.add(&serviceRun{Invoked: e, trace: trace, segment: segment})
 	}
+}
+
+// readableError returns an error object, none when it is too long to be read: it would
+// wait for nothing, in the place of others.
+func readableError(object []byte) []byte {
+	if len(object) > maxErrorObject {
+		return nil
+	}
+	return object
 }
 
 // inits are the inits of instances whose first invocation isn't over.
