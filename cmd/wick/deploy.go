@@ -36,7 +36,7 @@ type deployFlags struct {
 func newDeployCommand() *cobra.Command {
 	var flags deployFlags
 	cmd := &cobra.Command{
-		Use:   "deploy DIR",
+		Use:   "deploy DIR|JAR|ZIP",
 		Short: "Create or update a function from a folder",
 		Long: `Zip a folder and make it a function, or the new code of the function of that name.
 
@@ -46,6 +46,11 @@ Runtime and handler are guessed from the files unless flags name them:
   package.json, index.mjs, index.js         Node.js; the handler is the module's export
   lambda_function.py, app.py, main.py, handler.py, index.py
                                             Python; with a def lambda_handler or handler
+  lambda_function.rb, app.rb, function.rb, main.rb, handler.rb, index.rb
+                                            Ruby; with a def lambda_handler, handler or process
+  pom.xml, Java sources                     built here (mvn package, javac)
+
+A jar or zip goes up as it is.
 
 An update changes code, and of the settings only what flags name; the runtime and the
 handler stay unless the folder is written in another language than before. The same code

@@ -97,7 +97,7 @@ Every flag can be given as a variable too: --data-dir as WICK_DATA_DIR.`,
 	f.BoolVar(&c.AllowDeprecatedRuntimes, "allow-deprecated-runtimes", false, "take runtimes that AWS no longer takes")
 	f.StringVar(&c.AccessKeyID, "access-key-id", "", "key that requests must be signed with; needed when --addr isn't on loopback")
 	f.StringVar(&c.SecretAccessKey, "secret-access-key", "", "its secret; better given as WICK_SECRET_ACCESS_KEY")
-	f.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, "what the operator's log holds: debug, info, warn or error")
+	f.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, "`level` of the operator's log: debug, info, warn or error")
 	must(cmd.RegisterFlagCompletionFunc("isolation", cobra.FixedCompletions(
 		[]string{"auto", "linux", "process"}, cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.MarkFlagDirname("data-dir"))
@@ -121,6 +121,10 @@ func (c *config) check() error {
 	}
 	if c.Stems < 0 {
 		return usagef("--stems is 0 or more, not %d", c.Stems)
+	}
+	// Less holds no instance of the smallest function: every event would wait, then be throttled.
+	if m := int64(c.Memory); m != 0 && m < 128<<20 {
+		return usagef("--memory %d bytes is too little: the smallest function has 128MiB; give 4GiB, say", m)
 	}
 	if c.Concurrency < 1 {
 		return usagef("--concurrency is at least 1, not %d", c.Concurrency)

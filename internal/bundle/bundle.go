@@ -164,13 +164,12 @@ func Name(dir string) string {
 	if ext := filepath.Ext(base); ext == ".jar" || ext == ".zip" {
 		base = strings.TrimSuffix(base, ext)
 	}
-	name := []byte(base)
-	for i, c := range name {
+	name := strings.Map(func(c rune) rune {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
-		default:
-			name[i] = '-'
+			return c
 		}
-	}
-	return string(name[:min(len(name), 64)])
+		return '-'
+	}, base)
+	return name[:min(len(name), 64)]
 }

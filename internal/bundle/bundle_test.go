@@ -311,7 +311,7 @@ func TestABuiltPackageIsTakenAsItIs(t *testing.T) {
 
 func TestNameIsTheFoldersAsAWSAllowsIt(t *testing.T) {
 	for dir, want := range map[string]string{
-		"/a/hello": "hello", "/a/my.fun ction": "my-fun-ction", "/a/under_score-1/": "under_score-1", "/" + strings.Repeat("x", 70): strings.Repeat("x", 64),
+		"/a/hello": "hello", "/a/my.fun ction": "my-fun-ction", "/a/under_score-1/": "under_score-1", "/a/Grüße": "Gr--e", "/" + strings.Repeat("x", 70): strings.Repeat("x", 64),
 	} {
 		if got := Name(dir); got != want {
 			t.Errorf("the name of %s is %s, want %s", dir, got, want)
