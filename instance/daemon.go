@@ -20,9 +20,12 @@ type Traces interface {
 	Drop(n int)
 }
 
-// maxDatagramsPerSecond bounds what one instance can make the server look at.
-// Source: X-Ray quotas, segments per second.
-const maxDatagramsPerSecond = 2600
+// Bounds of what one instance can make the server look at in a second. Source: X-Ray
+// quotas, segments per second; of the bytes, which take longer to read, Wick's own.
+const (
+	maxDatagramsPerSecond     = 2600
+	maxDatagramBytesPerSecond = 8 << 20
+)
 
 // datagrams are buffers for the largest there can be, held only while one is read: an
 // instance that sends nothing costs no memory.
@@ -40,15 +43,16 @@ func (i *Instance) receiveSegments(pc net.PacketConn, to Traces) {
 		return // closed already
 	}
 	var second time.Time
-	left := 0
+	count, bytes := 0, 0 // in that second
 	// The callback is called whenever something has come; an error means that the
 	// socket was closed, which is how this ends.
 	_ = raw.Read(func(fd uintptr) bool {
 		for i.receiveSegment(int(fd), func(b []byte) {
 			if now := time.Now(); now.Sub(second) >= time.Second {
-				second, left = now, maxDatagramsPerSecond
+				second, count, bytes = now, 0, 0
 			}
-			if left--; left < 0 {
+			count, bytes = count+1, bytes+len(b)
+			if count > maxDatagramsPerSecond || bytes > maxDatagramBytesPerSecond {
 				to.Drop(1)
 			} else if src := i.journal.source(); src != nil {
 				to.Datagram(src, b)
