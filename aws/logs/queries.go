@@ -30,6 +30,9 @@ const (
 	maxKeptBytes = 256 << 20
 )
 
+// maxSeconds is a time that is never; what a client sends for that may not count one more.
+const maxSeconds = 1 << 40
+
 // queries are those that are running and those whose results are kept.
 type queries struct {
 	mu      sync.Mutex // guards what follows
@@ -92,7 +95,7 @@ func (a *API) startQuery(ctx context.Context, in *cloudwatchlogs.StartQueryInput
 	call := protocol.From(ctx)
 	q := &query{
 		id: uuid.NewString(), account: call.Account, region: call.Region, groups: groups, compiled: compiled, created: a.o.Now(),
-		from: time.Unix(*in.StartTime, 0), to: time.Unix(*in.EndTime+1, 0), status: types.QueryStatusRunning,
+		from: time.Unix(*in.StartTime, 0), to: time.Unix(min(*in.EndTime, maxSeconds)+1, 0), status: types.QueryStatusRunning,
 	}
 	names := make([]string, len(groups))
 	for i := range groups {

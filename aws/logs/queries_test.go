@@ -2,10 +2,13 @@ package logs
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/wick-run/wick"
@@ -66,5 +69,24 @@ func TestTheOldestResultsAreForgottenWhenAllAreTooLarge(t *testing.T) {
 	}
 	if err := qs.start(&query{id: "late"}, h.logs); wick.KindOf(err) != wick.Unavailable {
 		t.Errorf("started after the end: %v", err)
+	}
+}
+
+func TestAQueryUpToTheEndOfTime(t *testing.T) {
+	h := newHarness(t)
+	h.group("g", "s")
+	must[*cloudwatchlogs.PutLogEventsOutput](h)(h.put("g", "s", events(time.Now(), 0, "x")))
+	out := must[*cloudwatchlogs.StartQueryOutput](h)(h.client.StartQuery(h.ctx, &cloudwatchlogs.StartQueryInput{
+		LogGroupName: aws.String("g"), StartTime: aws.Int64(0), EndTime: aws.Int64(math.MaxInt64), QueryString: aws.String("fields @message"),
+	}))
+	for {
+		got := must[*cloudwatchlogs.GetQueryResultsOutput](h)(h.client.GetQueryResults(h.ctx, &cloudwatchlogs.GetQueryResultsInput{QueryId: out.QueryId}))
+		if got.Status == types.QueryStatusRunning {
+			continue
+		}
+		if len(got.Results) != 1 {
+			t.Errorf("%s, %d results", got.Status, len(got.Results))
+		}
+		return
 	}
 }

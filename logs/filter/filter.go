@@ -16,7 +16,6 @@ import (
 // Filter is a parsed pattern.
 type Filter struct {
 	match func(message string, extract map[string]string) bool
-	all   bool
 }
 
 // SyntaxError says what is wrong with a pattern.
@@ -34,7 +33,7 @@ func Parse(pattern string) (*Filter, error) {
 	p := strings.TrimSpace(strings.ToValidUTF8(pattern, "\ufffd")) // as JSON decoders have it
 	switch {
 	case p == "" || p == "[]":
-		return &Filter{all: true, match: func(string, map[string]string) bool { return true }}, nil
+		return &Filter{match: func(string, map[string]string) bool { return true }}, nil
 	case p[0] == '{':
 		return parseJSON(p)
 	case p[0] == '[':
@@ -42,9 +41,6 @@ func Parse(pattern string) (*Filter, error) {
 	}
 	return parseWords(p)
 }
-
-// All says that the filter matches every message.
-func (f *Filter) All() bool { return f.all }
 
 // Match says whether a message matches.
 func (f *Filter) Match(message string) bool { return f.match(message, nil) }
