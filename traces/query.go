@@ -13,7 +13,7 @@ import (
 // Bounds of what one question reads. Source: X-Ray API; how many traces are looked at
 // for one page, or for a graph, is Wick's own.
 const (
-	storePage     = 100
+	storePage     = 25 // each may have wick.MaxTraceBytes
 	summariesPage = 100
 	maxScanned    = 2000
 	maxGraphed    = 20000
