@@ -239,6 +239,10 @@ func javaBehaviours(t *testing.T) []behaviour {
 			name: "halt in the handler", noAnswer: true, exit: "exit status 4", program: jv(t, "java17", "fn.Methods$Fails"), event: event{payload: `"halt"`},
 		},
 		{
+			name: "an error whose message can't be asked for", noAnswer: true, exit: "exit status 1",
+			program: jv(t, "java17", "fn.Methods$Unspeakable"), event: event{payload: `"x"`},
+		},
+		{
 			name: "System.exit in a static initializer", init: true, noAnswer: true, exit: "exit status 7", program: jv(t, "java17", "fn.Methods$StaticExit::handle"),
 		},
 		{

@@ -65,6 +65,23 @@ public class Methods {
         public OwnError(String m) { super(m); }
     }
 
+    /** Its message is an error itself, while a thread that is no daemon works on. */
+    public static class Unspeakable implements RequestHandler<String, String> {
+        public String handleRequest(String how, Context c) {
+            new Thread(() -> {
+                try {
+                    Thread.sleep(600_000);
+                } catch (InterruptedException e) {
+                    return;
+                }
+            }).start();
+            throw new RuntimeException() {
+                @Override
+                public String getMessage() { throw new IllegalStateException("unspeakable"); }
+            };
+        }
+    }
+
     public String throwing(String how) throws Exception { throw new Exception("checked"); }
 
     public static class BadStatic {

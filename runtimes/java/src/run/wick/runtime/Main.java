@@ -25,6 +25,11 @@ public final class Main {
             System.exit(1);
         } catch (Api.Disconnected e) {
             Runtime.getRuntime().halt(1); // the instance is going away
+        } catch (Throwable t) {
+            // Such as an error whose message can't be asked for. Threads that the function has
+            // started would keep a process alive that answers nothing.
+            t.printStackTrace();
+            System.exit(1);
         }
     }
 
