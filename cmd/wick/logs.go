@@ -35,6 +35,9 @@ stays and prints what comes, until it is interrupted.`,
 			if since < 0 {
 				return usagef("--since %s lies in the future", since)
 			}
+			if q.Limit < 0 {
+				return usagef("--limit is 0 or more, not %d", q.Limit)
+			}
 			c, err := connect(cmd)
 			if err != nil {
 				return err

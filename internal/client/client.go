@@ -187,7 +187,11 @@ func (c *Client) get(ctx context.Context, path string, query url.Values) (io.Rea
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s answered %s", address, resp.Status), err)
 	}
-	return nil, fmt.Errorf("%s answered %s: %s", c.Endpoint+path, resp.Status, message(text))
+	words := message(text)
+	if resp.StatusCode < 500 && words != strings.TrimSpace(string(text)) {
+		return nil, fmt.Errorf("%s: %s", c.Endpoint, words) // a refusal of Wick's says all there is
+	}
+	return nil, fmt.Errorf("%s answered %s: %s", c.Endpoint+path, resp.Status, words)
 }
 
 // message finds the words in an error's body: AWS's {"message"} or plain text.

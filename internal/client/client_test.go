@@ -133,7 +133,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"no server, through the SDK", invoke(nobody), unreachable},
 		{"no server", health(nobody), unreachable},
 		{"AWS's refusal", invoke(refusing), "Function not found: f (ResourceNotFoundException)"},
-		{"a refusal of /_wick/", health(refusing), "404 Not Found: Function not found: f"},
+		{"a refusal of /_wick/", health(refusing), refusing.Endpoint + ": Function not found: f"},
 		{"some website's 404", health(website), "404 Not Found: <html>not here</html>"},
 		{"some website", health(talkative), "is it a Wick of another version?"},
 	} {
