@@ -48,6 +48,9 @@ Functions with TracingConfig Active are sampled: the first invocation each secon
 			if since <= 0 || since > maxTraceAge {
 				return usagef("--since %s is not between 0 and %s", since, maxTraceAge)
 			}
+			if q.Limit < 0 {
+				return usagef("--limit is 0 or more, not %d", q.Limit)
+			}
 			c, err := connect(cmd)
 			if err != nil {
 				return err
