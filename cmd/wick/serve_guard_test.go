@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,49 +10,38 @@ import (
 )
 
 func TestTheRequestsOfOneInstanceAreBoundedTogether(t *testing.T) {
-	entered, leave := make(chan struct{}), make(chan struct{})
-	serve := func() (url string) {
-		ts := httptest.NewUnstartedServer(boundBodies(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-			entered <- struct{}{}
-			<-leave
-		})))
-		ts.Config.BaseContext = withHeld
-		ts.Start()
-		t.Cleanup(ts.Close)
-		return ts.URL
-	}
-	// post sends the head of a request of a size, and no more of it than a byte.
-	post := func(url string, size int64) <-chan int {
-		status := make(chan int, 1)
-		body, w := io.Pipe()
-		t.Cleanup(func() { _ = w.Close() })
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, body)
-		if err != nil {
-			t.Fatal(err)
-		}
+	one, other := withHeld(nil), withHeld(nil)
+	// during runs while a request is in the handler; requests nest.
+	var during []func()
+	h := boundBodies(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		next := during[0]
+		during = during[1:]
+		next()
+	}))
+	post := func(instance context.Context, size int64, then func()) int {
+		r := httptest.NewRequest(http.MethodPost, "/", http.NoBody).WithContext(instance)
 		r.ContentLength = size
-		go func() {
-			resp, err := http.DefaultTransport.RoundTrip(r)
-			if err != nil {
-				status <- 0
-				return
-			}
-			_ = resp.Body.Close()
-			status <- resp.StatusCode
-		}()
-		return status
+		during = append([]func(){then}, during...)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
 	}
-	one, other := serve(), serve()
-	post(one, insideBodies-1)
-	<-entered
-	if got := <-post(one, 2); got != http.StatusServiceUnavailable {
-		t.Errorf("a request beyond the bound was answered %d", got)
+	nothing := func() {}
+	post(one, insideBodies-1, func() {
+		if got := post(one, 2, nothing); got != http.StatusServiceUnavailable {
+			t.Errorf("a request beyond the bound was answered %d", got)
+		}
+		during = nil
+		if got := post(one, 1, nothing); got != http.StatusOK {
+			t.Errorf("one that fits was answered %d", got)
+		}
+		if got := post(other, 2, nothing); got != http.StatusOK {
+			t.Errorf("one of another instance was answered %d", got)
+		}
+	})
+	if got := post(one, insideBodies, nothing); got != http.StatusOK {
+		t.Errorf("when the others had ended, one was answered %d", got)
 	}
-	post(other, 2)
-	<-entered // another instance has a bound of its own
-	post(one, 1)
-	<-entered // what fits is let through
-	close(leave)
 }
 
 func TestOnlyPagesOfThisMachineMayAsk(t *testing.T) {
