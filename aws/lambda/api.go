@@ -25,9 +25,6 @@ type Options struct {
 	Control *control.Control
 	Invoker Invoker
 	Code    *code.Store
-	// RuntimeVersionARN names the version of a runtime that functions get; nil gives
-	// one ARN per runtime identifier.
-	RuntimeVersionARN func(region, runtime string) string
 	// Secret signs download addresses; nil makes one up, so that addresses end with
 	// the process.
 	Secret []byte
@@ -43,9 +40,6 @@ type API struct {
 
 // New returns the API with every operation it has registered.
 func New(o Options) *API {
-	if o.RuntimeVersionARN == nil {
-		o.RuntimeVersionARN = runtimeVersionARN
-	}
 	if o.Secret == nil {
 		o.Secret = make([]byte, 32)
 		if _, err := rand.Read(o.Secret); err != nil {

@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"reflect"
@@ -37,7 +36,7 @@ func (a *API) configuration(f *wick.Function, qualifier string) *types.FunctionC
 		Architectures:        []types.Architecture{types.Architecture(f.Architecture)},
 		EphemeralStorage:     &types.EphemeralStorage{Size: aws.Int32(int32(f.EphemeralMB))},
 		SnapStart:            &types.SnapStartResponse{ApplyOn: types.SnapStartApplyOn(f.SnapStartApplyOn), OptimizationStatus: types.SnapStartOptimizationStatusOff},
-		RuntimeVersionConfig: &types.RuntimeVersionConfig{RuntimeVersionArn: aws.String(a.o.RuntimeVersionARN(f.Region, f.Runtime))},
+		RuntimeVersionConfig: &types.RuntimeVersionConfig{RuntimeVersionArn: aws.String(wick.RuntimeVersionARN(f.Region, f.Runtime))},
 		LoggingConfig:        logging(&f.Logging),
 
 		State:                      types.State(f.State),
@@ -92,12 +91,6 @@ func codeSha256(inHex string) string {
 		return "" // only a damaged database has a hash that isn't hex
 	}
 	return base64.StdEncoding.EncodeToString(b)
-}
-
-// runtimeVersionARN names a runtime's version by the identifier alone.
-func runtimeVersionARN(region, runtime string) string {
-	sum := sha256.Sum256([]byte(runtime))
-	return "arn:" + wick.Partition(region) + ":lambda:" + region + "::runtime:" + hex.EncodeToString(sum[:])
 }
 
 // optional returns nil for what isn't set.
