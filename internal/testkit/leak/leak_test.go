@@ -9,11 +9,12 @@ import (
 
 func TestAGoroutineThatStaysIsFoundWithItsStack(t *testing.T) {
 	before := Now()
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	entered, stop, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		waitHere(stop)
+		waitHere(entered, stop)
 	}()
+	<-entered
 	expect(t, before.Diff(Now()), "goroutine", "waitHere")
 	close(stop)
 	<-stopped
@@ -23,7 +24,10 @@ func TestAGoroutineThatStaysIsFoundWithItsStack(t *testing.T) {
 }
 
 //go:noinline
-func waitHere(stop chan struct{}) { <-stop }
+func waitHere(entered, stop chan struct{}) {
+	close(entered)
+	<-stop
+}
 
 func TestAnOpenFileIsFound(t *testing.T) {
 	before := Now()
