@@ -46,11 +46,12 @@ type config struct {
 	AccessKeyID     string
 	SecretAccessKey string
 
-	LogLevel slog.Level // of the operator's log
+	Record   recordValue // what is kept of what functions do: logs, traces, metrics
+	LogLevel slog.Level  // of the operator's log
 }
 
 func newServeCommand() *cobra.Command {
-	c := config{Forward: forwards{}}
+	c := config{Forward: forwards{}, Record: slices.Clone(recordable)}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
@@ -97,6 +98,7 @@ Every flag can be given as a variable too: --data-dir as WICK_DATA_DIR.`,
 	f.BoolVar(&c.AllowDeprecatedRuntimes, "allow-deprecated-runtimes", false, "take runtimes that AWS no longer takes")
 	f.StringVar(&c.AccessKeyID, "access-key-id", "", "key that requests must be signed with; needed when --addr isn't on loopback")
 	f.StringVar(&c.SecretAccessKey, "secret-access-key", "", "its secret; better given as WICK_SECRET_ACCESS_KEY")
+	f.Var(&c.Record, "record", "what is kept of what functions do: logs, traces, metrics, or none")
 	f.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, "`level` of the operator's log: debug, info, warn or error")
 	must(cmd.RegisterFlagCompletionFunc("isolation", cobra.FixedCompletions(
 		[]string{"auto", "linux", "process"}, cobra.ShellCompDirectiveNoFileComp)))

@@ -140,7 +140,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 
 	host := &instance.Host{
 		Driver: s.driver, Runtimes: s.runtimes, Code: packages, Credentials: keys, CredentialsLast: max(12*time.Hour, c.MaxLifetime*2),
-		Recorder: wick.Recorders{s.logs, s.traces}, Traces: s.traces, Log: log,
+		Recorder: s.recorder(), Traces: s.traces, Log: log,
 		ServeAPI: s.serveInside, InjectEndpoint: c.InjectEndpoints, Resolver: resolver, Egress: c.Egress,
 	}
 	s.fleet = fleet.New(fleet.Options{
@@ -159,7 +159,9 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		return nil, err
 	}
 	invoker := invoke.New(s.control, s.fleet, c.Concurrency)
-	invoker.Trace(s.traces)
+	if c.Record.has("traces") {
+		invoker.Trace(s.traces)
+	}
 	lambda := awslambda.New(awslambda.Options{
 		Control: s.control, Invoker: invoker,
 		Code: packages, Secret: keys.Sign("code", nil), Log: log,
