@@ -46,6 +46,9 @@ type Logs struct {
 	mu     sync.RWMutex // guards groups
 	groups map[wick.LogGroupID]*group
 
+	tapsMu sync.Mutex // guards taps
+	taps   map[*Tap]struct{}
+
 	pending atomic.Int64  // bytes of text in open and sealed chunks
 	queue   chunkQueue    // sealed chunks, in the order to store them
 	kick    chan struct{} // a chunk was sealed because it is full
@@ -98,6 +101,7 @@ func Open(o Options) (*Logs, error) {
 	l := &Logs{
 		o: o, codec: codec,
 		groups:   map[wick.LogGroupID]*group{},
+		taps:     map[*Tap]struct{}{},
 		kick:     make(chan struct{}, 1),
 		flushes:  make(chan chan error),
 		tasks:    make(chan func()),

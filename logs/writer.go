@@ -183,6 +183,7 @@ func (l *Logs) compress(c *chunk) {
 	if c.raw == nil {
 		return // done at an earlier attempt
 	}
+	l.tapped(c)
 	data, ids := l.codec.encode(c), c.requestIDs()
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()

@@ -21,6 +21,10 @@ type Options struct {
 	Logs   *logs.Logs
 	Groups wick.LogGroupStore
 	Now    func() time.Time // nil for the system's clock
+
+	// TailEvery is the time between two updates of a live tail session, TailFor how long
+	// one lasts; 0 means AWS's, a second and three hours.
+	TailEvery, TailFor time.Duration
 }
 
 // API serves CloudWatch Logs' operations.
@@ -28,12 +32,20 @@ type API struct {
 	o       Options
 	service *protocol.Service
 	queries *queries
+	// sessions are the live tails under way.
+	sessions sessions
 }
 
 // New returns the API with every operation it has registered.
 func New(o Options) *API {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.TailEvery <= 0 {
+		o.TailEvery = tailEvery
+	}
+	if o.TailFor <= 0 {
+		o.TailFor = tailFor
 	}
 	a := &API{o: o, service: protocol.NewService(models.Logs()), queries: newQueries()}
 	s := a.service
@@ -50,6 +62,7 @@ func New(o Options) *API {
 	protocol.Handle(s, "PutLogEvents", a.putLogEvents)
 	protocol.Handle(s, "GetLogEvents", a.getLogEvents)
 	protocol.Handle(s, "FilterLogEvents", a.filterLogEvents)
+	protocol.HandleEvents(s, "StartLiveTail", a.startLiveTail)
 	protocol.Handle(s, "TagLogGroup", a.tagLogGroup)
 	protocol.Handle(s, "UntagLogGroup", a.untagLogGroup)
 	protocol.Handle(s, "ListTagsLogGroup", a.listTagsLogGroup)
