@@ -94,6 +94,8 @@ type Function struct {
 	KMSKeyARN        string
 
 	Code Package
+	// Layers are laid over one another in /opt, later ones on top.
+	Layers []FunctionLayer
 
 	State            State
 	StateReason      string
@@ -144,8 +146,9 @@ type FunctionStore interface {
 	// after, by name.
 	Functions(ctx context.Context, account, region, after string, limit int) ([]*Function, error)
 	// AccountUsage returns how many functions an account has in a region and the
-	// bytes of their packages together.
+	// bytes of their packages and of its layers' together.
 	AccountUsage(ctx context.Context, account, region string) (functions int, codeBytes int64, err error)
-	// PackagesInUse returns the SHA-256 (hex) of every package some version refers to.
+	// PackagesInUse returns the SHA-256 (hex) of every package some version of a function
+	// or a layer refers to, and the MergedLayers of every function's.
 	PackagesInUse(ctx context.Context) (map[string]bool, error)
 }

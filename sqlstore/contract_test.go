@@ -32,6 +32,10 @@ func TestFunctionStoreContract(t *testing.T) {
 	storetest.FunctionStore(t, func(t *testing.T) wick.FunctionStore { return open(t) })
 }
 
+func TestLayerStoreContract(t *testing.T) {
+	storetest.LayerStore(t, func(t *testing.T) storetest.Layers { return open(t) })
+}
+
 func TestLogStoreContract(t *testing.T) {
 	storetest.LogStore(t, func(t *testing.T) wick.LogStore { return open(t) })
 }

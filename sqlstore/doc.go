@@ -1,5 +1,5 @@
-// Package sqlstore keeps what must survive a restart, functions and log text, in an
-// SQLite database: the implementation of wick.FunctionStore and wick.LogStore.
+// Package sqlstore keeps what must survive a restart, from functions to log text, in an
+// SQLite database: the implementation of package wick's stores.
 //
 // All writes go through one goroutine (writer.go) that commits what is waiting in
 // one transaction; reads have connections of their own and never wait for a write.

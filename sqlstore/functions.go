@@ -113,49 +113,69 @@ func (s *Store) DeleteFunction(ctx context.Context, id wick.FunctionID) error {
 // Functions implements wick.FunctionStore.
 func (s *Store) Functions(ctx context.Context, account, region, after string, limit int) ([]*wick.Function, error) {
 	const query = `SELECT config FROM functions WHERE account = ? AND region = ? AND name > ? AND version = '$LATEST' ORDER BY name LIMIT ?`
-	rows, err := s.readers.QueryContext(ctx, query, account, region, after, max(limit, 0))
-	if err != nil {
-		return nil, explain(s.path, err)
-	}
-	defer rows.Close() //nolint:errcheck // Err below says whether reading failed
 	var list []*wick.Function
-	for rows.Next() {
-		var config sql.RawBytes
-		if err := rows.Scan(&config); err != nil {
-			return nil, explain(s.path, err)
-		}
+	err := s.readEach(ctx, query, func(config []byte) error {
 		f, err := decodeFunction(config)
-		if err != nil {
-			return nil, err
-		}
 		list = append(list, f)
+		return err
+	}, account, region, after, max(limit, 0))
+	if err != nil {
+		return nil, err
 	}
-	return list, explain(s.path, rows.Err())
+	return list, nil
 }
 
-// AccountUsage implements wick.FunctionStore. Each version counts its package.
+// AccountUsage implements wick.FunctionStore. Each version of a function or a layer
+// counts its package.
 func (s *Store) AccountUsage(ctx context.Context, account, region string) (functions int, codeBytes int64, err error) {
-	const query = `SELECT count(*) FILTER (WHERE version = '$LATEST'), coalesce(sum(package_bytes), 0) FROM functions WHERE account = ? AND region = ?`
+	const query = `SELECT count(*) FILTER (WHERE version = '$LATEST'), coalesce(sum(package_bytes), 0) +
+		(SELECT coalesce(sum(package_bytes), 0) FROM layer_versions WHERE account = ?1 AND region = ?2)
+		FROM functions WHERE account = ?1 AND region = ?2`
 	err = s.readers.QueryRowContext(ctx, query, account, region).Scan(&functions, &codeBytes)
 	return functions, codeBytes, explain(s.path, err)
 }
 
 // PackagesInUse implements wick.FunctionStore.
 func (s *Store) PackagesInUse(ctx context.Context) (map[string]bool, error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT DISTINCT package_sha FROM functions`)
+	used := map[string]bool{}
+	const packages = `SELECT package_sha FROM functions UNION SELECT package_sha FROM layer_versions`
+	err := s.readEach(ctx, packages, func(sha []byte) error {
+		used[string(sha)] = true
+		return nil
+	})
 	if err != nil {
-		return nil, explain(s.path, err)
+		return nil, err
+	}
+	const layers = `SELECT DISTINCT json_extract(config, '$.Layers') FROM functions WHERE json_type(config, '$.Layers') = 'array'`
+	err = s.readEach(ctx, layers, func(list []byte) error {
+		var f wick.Function
+		if err := json.Unmarshal(list, &f.Layers); err != nil {
+			return fmt.Errorf("decoding a stored function's layers: %w", err)
+		}
+		f.MarkLayers(used)
+		return nil
+	})
+	return used, err
+}
+
+// readEach calls do with the one column of each row that a query returns; what it gets
+// is valid only during the call.
+func (s *Store) readEach(ctx context.Context, query string, do func([]byte) error, args ...any) error {
+	rows, err := s.readers.QueryContext(ctx, query, args...)
+	if err != nil {
+		return explain(s.path, err)
 	}
 	defer rows.Close() //nolint:errcheck // Err below says whether reading failed
-	used := map[string]bool{}
 	for rows.Next() {
-		var sha string
-		if err := rows.Scan(&sha); err != nil {
-			return nil, explain(s.path, err)
+		var value sql.RawBytes
+		if err := rows.Scan(&value); err != nil {
+			return explain(s.path, err)
 		}
-		used[sha] = true
+		if err := do(value); err != nil {
+			return err
+		}
 	}
-	return used, explain(s.path, rows.Err())
+	return explain(s.path, rows.Err())
 }
 
 // notFound is AWS's answer for a function or version that doesn't exist.

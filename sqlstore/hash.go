@@ -22,11 +22,12 @@ func configHash(f *wick.Function) string {
 		Environment                                       map[string]string
 		Logging                                           wick.LoggingConfig
 		Code                                              wick.Package
+		Layers                                            []wick.FunctionLayer `json:",omitempty"`
 	}{
 		ID: f.FunctionID, Version: f.Version, Runtime: f.Runtime, Handler: f.Handler, Role: f.Role,
 		TimeoutSeconds: f.TimeoutSeconds, MemoryMB: f.MemoryMB, EphemeralMB: f.EphemeralMB,
 		Architecture: f.Architecture, PackageType: f.PackageType, TracingMode: f.TracingMode, SnapStart: f.SnapStartApplyOn,
-		KMSKeyARN: f.KMSKeyARN, Environment: f.Environment, Logging: f.Logging, Code: f.Code,
+		KMSKeyARN: f.KMSKeyARN, Environment: f.Environment, Logging: f.Logging, Code: f.Code, Layers: f.Layers,
 	})
 	if err != nil {
 		panic(err) // strings, numbers and a map of strings always encode

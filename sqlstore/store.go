@@ -41,6 +41,7 @@ type Store struct {
 
 var (
 	_ wick.FunctionStore = (*Store)(nil)
+	_ wick.LayerStore    = (*Store)(nil)
 	_ wick.LogStore      = (*Store)(nil)
 	_ wick.LogGroupStore = (*Store)(nil)
 )

@@ -16,10 +16,11 @@ import (
 	"github.com/wick-run/wick"
 )
 
-// MemStore is a wick.FunctionStore that keeps functions in memory, for tests of what
-// stands on one. The zero value is empty and ready.
+// MemStore is a wick.FunctionStore and wick.LayerStore that keeps all in memory, for
+// tests of what stands on one. The zero value is empty and ready.
 type MemStore struct {
 	mu        sync.Mutex
+	layers    map[wick.LayerID]*memLayers                   // guarded by mu
 	functions map[wick.FunctionID]map[string]*wick.Function // by version; guarded by mu
 }
 
@@ -131,6 +132,14 @@ func (s *MemStore) AccountUsage(ctx context.Context, account, region string) (fu
 			codeBytes += f.Code.Size
 		}
 	}
+	for id, l := range s.layers {
+		if id.Account != account || id.Region != region {
+			continue
+		}
+		for _, v := range l.versions {
+			codeBytes += v.Code.Size
+		}
+	}
 	return functions, codeBytes, nil
 }
 
@@ -145,6 +154,12 @@ func (s *MemStore) PackagesInUse(ctx context.Context) (map[string]bool, error) {
 	for _, versions := range s.functions {
 		for _, f := range versions {
 			inUse[f.Code.SHA256] = true
+			f.MarkLayers(inUse)
+		}
+	}
+	for _, l := range s.layers {
+		for _, v := range l.versions {
+			inUse[v.Code.SHA256] = true
 		}
 	}
 	return inUse, nil
@@ -164,6 +179,6 @@ func configHash(f *wick.Function) string {
 // clone copies a function deep enough that neither copy shows the other's changes.
 func clone(f *wick.Function) *wick.Function {
 	g := *f
-	g.Environment, g.Tags = maps.Clone(f.Environment), maps.Clone(f.Tags)
+	g.Environment, g.Tags, g.Layers = maps.Clone(f.Environment), maps.Clone(f.Tags), slices.Clone(f.Layers)
 	return &g
 }

@@ -11,3 +11,7 @@ import (
 func TestMemStoreKeepsTheContract(t *testing.T) {
 	storetest.FunctionStore(t, func(*testing.T) wick.FunctionStore { return new(testkit.MemStore) })
 }
+
+func TestMemStoreKeepsTheContractOfLayers(t *testing.T) {
+	storetest.LayerStore(t, func(*testing.T) storetest.Layers { return new(testkit.MemStore) })
+}
