@@ -37,11 +37,13 @@ type harness struct {
 	logs   *logs.Logs
 	store  *sqlstore.Store
 	wire   *wiretap
+	url    string
 	mu     sync.Mutex // guards now
 	now    time.Time  // of the API's clock; zero for the system's
 }
 
-func newHarness(t testing.TB) *harness {
+// newHarness opens it; set changes the API's options.
+func newHarness(t testing.TB, set ...func(*Options)) *harness {
 	t.Helper()
 	h := &harness{t: t, ctx: context.Background()}
 	store, err := sqlstore.Open(t.Context(), filepath.Join(t.TempDir(), "wick.db"), sqlstore.Options{})
@@ -52,8 +54,13 @@ func newHarness(t testing.TB) *harness {
 	if h.logs, err = logs.Open(logs.Options{Store: store, Groups: store, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
-	api := New(Options{Logs: h.logs, Groups: store, Now: h.clock})
+	options := Options{Logs: h.logs, Groups: store, Now: h.clock, TailEvery: 20 * time.Millisecond}
+	for _, f := range set {
+		f(&options)
+	}
+	api := New(options)
 	server := httptest.NewServer(protocol.NewServer(protocol.Options{Services: []*protocol.Service{api.Service()}}))
+	h.url = server.URL
 	transport := &http.Transport{}
 	h.wire = &wiretap{next: transport}
 	h.client = cloudwatchlogs.New(cloudwatchlogs.Options{

@@ -137,9 +137,34 @@ def of_a_function():
         time.sleep(0.05)
     equal("a query", {f["field"]: f["value"] for f in answer["results"][0] if f["field"] != "bin(1d)"}, {"calls": "3", "mb": "128"})
 
+    live_tail()
+
     functions.delete_function(FunctionName=NAME)
     logs.delete_log_group(logGroupName=GROUP)
     equal("after the group was deleted", logs.describe_log_groups()["logGroups"], [])
+
+
+def live_tail():
+    # The SDKs put "stream-" before the host of this operation, which no name server
+    # here knows.
+    client = boto3.client("logs", config=config.merge(Config(inject_host_prefix=False)))
+    arn = logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"][0]["logGroupArn"]
+    stream = client.start_live_tail(logGroupIdentifiers=[arn], logEventFilterPattern="hello")["responseStream"]
+    begun, updates, messages = None, 0, []
+    for event in stream:
+        if "sessionStart" in event:
+            begun = event["sessionStart"]
+            invoke(4)
+            invoke(5)
+        else:
+            updates += 1
+            equal("an update's sampling", event["sessionUpdate"]["sessionMetadata"], {"sampled": False})
+            messages += [e["message"].rstrip("\n") for e in event["sessionUpdate"]["sessionResults"]]
+            if len(messages) >= 2 or updates > 30:
+                break
+    stream.close()
+    equal("a live tail's session", (begun["logGroupIdentifiers"], begun["logEventFilterPattern"]), ([arn], "hello"))
+    equal("a live tail", messages, ["hello 4", "hello 5"])
 
 
 def of_its_own():
