@@ -47,3 +47,7 @@ func TestTraceStoreContract(t *testing.T) {
 func TestLogGroupStoreContract(t *testing.T) {
 	storetest.LogGroupStore(t, func(t *testing.T) storetest.LogGroups { return open(t) })
 }
+
+func TestMetricStoreContract(t *testing.T) {
+	storetest.MetricStore(t, func(t *testing.T) wick.MetricStore { return open(t) })
+}
