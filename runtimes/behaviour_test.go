@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 // behaviour is one thing a runtime does: a function, an event, and all that must come of
@@ -42,26 +43,26 @@ func runBehaviours(t *testing.T, table []behaviour) {
 func (b behaviour) check(t *testing.T, p *process) {
 	t.Helper()
 	if !b.init {
-		p.send(b.event)
+		p.Send(b.event)
 	}
 	if !b.noAnswer {
-		o := p.outcome()
-		if o.ok != b.ok || o.init != b.init {
-			t.Errorf("answered ok=%v init=%v: %s", o.ok, o.init, o.body())
+		o := p.Outcome()
+		if o.OK != b.ok || o.Init != b.init {
+			t.Errorf("answered ok=%v init=%v: %s", o.OK, o.Init, o.Body())
 		}
-		expect(t, "answer", b.body, o.body())
-		if b.header != "" && o.failure.Type != b.header {
-			t.Errorf("error type header is %q, want %q", o.failure.Type, b.header)
+		expect(t, "answer", b.body, o.Body())
+		if b.header != "" && o.Failure.Type != b.header {
+			t.Errorf("error type header is %q, want %q", o.Failure.Type, b.header)
 		}
 	}
 	if b.exit != "" {
-		if got := p.exit(); got != b.exit {
+		if got := p.Exit(); got != b.exit {
 			t.Errorf("the process ended with %s, want %s", got, b.exit)
 		}
 	} else {
-		p.finish()
+		p.Finish()
 	}
-	expect(t, "log", b.log, texts(p.records()))
+	expect(t, "log", b.log, runner.Texts(p.Records()))
 }
 
 func expect(t *testing.T, what, pattern, got string) {

@@ -3,23 +3,25 @@ package runtimes
 import (
 	"os"
 	"testing"
+
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 var benchmarked = []program{
-	{runtime: "nodejs20.x", handler: "index.handler", files: map[string]string{"index.js": `exports.handler = async (e) => e`}},
-	{runtime: "python3.12", handler: "app.handler", files: map[string]string{"app.py": "def handler(e, c):\n    return e\n"}},
-	{runtime: "ruby3.3", handler: "app.handler", files: map[string]string{"app.rb": "def handler(event:, context:)\n  event\nend\n"}},
+	{Runtime: "nodejs20.x", Handler: "index.handler", Files: map[string]string{"index.js": `exports.handler = async (e) => e`}},
+	{Runtime: "python3.12", Handler: "app.handler", Files: map[string]string{"app.py": "def handler(e, c):\n    return e\n"}},
+	{Runtime: "ruby3.3", Handler: "app.handler", Files: map[string]string{"app.rb": "def handler(event:, context:)\n  event\nend\n"}},
 }
 
 // BenchmarkStemBoot is from start to the question which function to be.
 func BenchmarkStemBoot(b *testing.B) {
 	for _, prog := range benchmarked {
-		b.Run(prog.runtime, func(b *testing.B) {
-			m := match(b, prog.runtime)
+		b.Run(prog.Runtime, func(b *testing.B) {
+			m := match(b, prog.Runtime)
 			for range b.N {
 				p, _ := startStem(b, m)
 				b.StopTimer()
-				p.stop()
+				p.Stop()
 				b.StartTimer()
 			}
 		})
@@ -29,16 +31,16 @@ func BenchmarkStemBoot(b *testing.B) {
 // BenchmarkAssign is from a stem's assignment to its first poll: a cold start's share.
 func BenchmarkAssign(b *testing.B) {
 	for _, prog := range benchmarked {
-		b.Run(prog.runtime, func(b *testing.B) {
-			m := match(b, prog.runtime)
+		b.Run(prog.Runtime, func(b *testing.B) {
+			m := match(b, prog.Runtime)
 			for range b.N {
 				b.StopTimer()
 				p, c := startStem(b, m)
 				b.StartTimer()
-				p.assign(c, m, prog)
-				receive(p, p.polls, "a poll")
+				assign(p, c, m, prog)
+				runner.Receive(p, p.Polls, "a poll")
 				b.StopTimer()
-				p.stop()
+				p.Stop()
 				b.StartTimer()
 			}
 		})
@@ -53,22 +55,22 @@ func BenchmarkWarm(b *testing.B) {
 			"stem":     func() *process { return runProgram(b, prog, true) },
 			"ordinary": func() *process { return runProgram(b, prog, false) },
 		}
-		if prog.runtime == "java17" {
+		if prog.Runtime == "java17" {
 			delete(ways, "stem") // Java has none
 		}
 		if dir := os.Getenv(officialVariable); dir != "" {
 			ways["official"] = func() *process { return startOfficial(b, dir, prog) }
 		}
 		for name, start := range ways {
-			b.Run(prog.runtime+"/"+name, func(b *testing.B) {
+			b.Run(prog.Runtime+"/"+name, func(b *testing.B) {
 				p := start()
-				p.invoke(event{})
+				p.Invoke(event{})
 				b.ResetTimer()
 				for range b.N {
-					p.invoke(event{payload: `{"a":1}`})
+					p.Invoke(event{Payload: `{"a":1}`})
 				}
 				b.StopTimer()
-				p.stop()
+				p.Stop()
 			})
 		}
 	}

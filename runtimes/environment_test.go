@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 // ofTheInstance are the variables Environment leaves to its caller.
@@ -178,18 +179,18 @@ func TestAWrapperStartsTheRuntime(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := runProgram(t, program{
-				runtime: c.runtime, handler: c.handler, files: map[string]string{c.file: c.source},
-				env: map[string]string{wrapperVariable: wrapper},
+				Runtime: c.runtime, Handler: c.handler, Files: map[string]string{c.file: c.source},
+				Env: map[string]string{wrapperVariable: wrapper},
 			}, false)
-			if got := strings.ReplaceAll(p.invoke(event{}).body(), " ", ""); got != `["yes",[]]` {
+			if got := strings.ReplaceAll(p.Invoke(event{}).Body(), " ", ""); got != `["yes",[]]` {
 				t.Errorf("answered %s", got)
 			}
 			missing := runProgram(t, program{
-				runtime: c.runtime, handler: c.handler, files: map[string]string{c.file: c.source},
-				env: map[string]string{wrapperVariable: "/no/wrapper"},
+				Runtime: c.runtime, Handler: c.handler, Files: map[string]string{c.file: c.source},
+				Env: map[string]string{wrapperVariable: "/no/wrapper"},
 			}, false)
-			if got := missing.exit(); got != "exit status 127" || texts(missing.records()) != "/no/wrapper: does not exist\n" {
-				t.Errorf("without its wrapper: %s, %q", got, texts(missing.records()))
+			if got := missing.Exit(); got != "exit status 127" || runner.Texts(missing.Records()) != "/no/wrapper: does not exist\n" {
+				t.Errorf("without its wrapper: %s, %q", got, runner.Texts(missing.Records()))
 			}
 		})
 	}

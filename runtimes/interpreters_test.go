@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 // TestEveryInterpreterRunsTheBootstrap runs a plain function, a failing one and one that
@@ -35,33 +37,33 @@ func TestEveryInterpreterRunsTheBootstrap(t *testing.T) {
 		for way, start := range map[string]func(testing.TB, program) *process{
 			"stem": func(t testing.TB, prog program) *process {
 				p, c := startStem(t, m)
-				p.assign(c, m, prog)
+				assign(p, c, m, prog)
 				return p
 			},
 			"ordinary": func(t testing.TB, prog program) *process { return startOrdinary(t, m, prog) },
 		} {
 			t.Run(string(in.Language)+in.Version+"/"+way, func(t *testing.T) {
 				t.Parallel()
-				prog := program{runtime: runtime, handler: "app.good", files: handlers[in.Language]}
+				prog := program{Runtime: runtime, Handler: "app.good", Files: handlers[in.Language]}
 				p := start(t, prog)
 				for range 3 {
-					if o := p.invoke(event{payload: `{"a":[1]}`}); !o.ok || strings.ReplaceAll(o.body(), " ", "") != `{"a":[1]}` {
-						t.Fatalf("answered %+v %s", o, o.body())
+					if o := p.Invoke(event{Payload: `{"a":[1]}`}); !o.OK || strings.ReplaceAll(o.Body(), " ", "") != `{"a":[1]}` {
+						t.Fatalf("answered %+v %s", o, o.Body())
 					}
 				}
-				if got := texts(p.finish()); strings.Count(got, "hi") != 3 {
+				if got := runner.Texts(p.Finish()); strings.Count(got, "hi") != 3 {
 					t.Errorf("log %q", got)
 				}
-				prog.handler = "app.bad"
-				if o := start(t, prog).invoke(event{}); o.ok || !strings.Contains(o.failure.Type, "Error") || !strings.Contains(o.body(), `"no"`) {
-					t.Errorf("failed with %+v %s", o, o.body())
+				prog.Handler = "app.bad"
+				if o := start(t, prog).Invoke(event{}); o.OK || !strings.Contains(o.Failure.Type, "Error") || !strings.Contains(o.Body(), `"no"`) {
+					t.Errorf("failed with %+v %s", o, o.Body())
 				}
-				prog.handler = "broken.good"
+				prog.Handler = "broken.good"
 				p = start(t, prog)
-				if o := p.outcome(); !o.init || !strings.Contains(o.failure.Type+o.body(), map[bool]string{true: "Init<LoadError>", false: "Runtime.ImportModuleError"}[in.Language == Ruby]) {
-					t.Errorf("not loaded with %+v %s", o, o.body())
+				if o := p.Outcome(); !o.Init || !strings.Contains(o.Failure.Type+o.Body(), map[bool]string{true: "Init<LoadError>", false: "Runtime.ImportModuleError"}[in.Language == Ruby]) {
+					t.Errorf("not loaded with %+v %s", o, o.Body())
 				}
-				p.exit()
+				p.Exit()
 			})
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 // javaLibraries is where scripts/install-tools java puts what Java functions are written
@@ -81,7 +83,7 @@ func jv(t testing.TB, runtime, handler string, more ...string) program {
 	for i := 0; i < len(more); i += 2 {
 		files[more[i]] = more[i+1]
 	}
-	return program{runtime: runtime, handler: handler, files: files}
+	return program{Runtime: runtime, Handler: handler, Files: files}
 }
 
 func with(p program, change func(*program)) program {
@@ -103,37 +105,37 @@ func javaBehaviours(t *testing.T) []behaviour {
 	return []behaviour{
 		{
 			name: "any JSON comes and goes", ok: true, program: jv(t, "java17", "fn.Objects$Echo"),
-			event: event{payload: ` {"a":[1,2.5,null,true,"ü\u00e9",{}],"big":123456789012345678901234567890,"long":1234567890123,"e":1e3,"none":null,"o":{} , "l":[ ] } `},
+			event: event{Payload: ` {"a":[1,2.5,null,true,"ü\u00e9",{}],"big":123456789012345678901234567890,"long":1234567890123,"e":1e3,"none":null,"o":{} , "l":[ ] } `},
 			body:  `\{"a":\[1,2.5,null,true,"üé",\{\}\],"big":123456789012345678901234567890,"long":1234567890123,"e":1000.0,"o":\{\},"l":\[\]\}`,
 		},
 		{
 			name: "values have the types that AWS's mapper gives them", ok: true, program: jv(t, "java17", "fn.Objects::types"),
-			event: event{payload: `{"i":1,"l":3000000000,"b":123456789012345678901234567890,"d":1.0,"s":"x","t":true,"n":null,"a":[],"o":{}}`},
+			event: event{Payload: `{"i":1,"l":3000000000,"b":123456789012345678901234567890,"d":1.0,"s":"x","t":true,"n":null,"a":[],"o":{}}`},
 			body:  `"Integer Long BigInteger Double String Boolean null ArrayList LinkedHashMap "`,
 		},
 		{
 			name: "an object of a class", ok: true, program: jv(t, "java17", "fn.Objects$Orders"),
-			event: event{payload: `{"id":"x","count":"7","big":9007199254740993,"price":3,"paid":true,"gift":false,"color":"GREEN","items":[{"name":"a","n":1.9}],"byShop":{"s":{"n":2}},"tags":[1,2,2],"numbers":[1,2],"data":"aGk=","exact":1.10,"at":1500,"instant":"2026-01-02T03:04:05Z","day":"2026-01-02","note":"n","uuid":"8476a536-e9f4-11e8-9739-2dfe598c3fcd","open":"o","URL":{"port":1},"secret":"no","unknown":[1]}`},
+			event: event{Payload: `{"id":"x","count":"7","big":9007199254740993,"price":3,"paid":true,"gift":false,"color":"GREEN","items":[{"name":"a","n":1.9}],"byShop":{"s":{"n":2}},"tags":[1,2,2],"numbers":[1,2],"data":"aGk=","exact":1.10,"at":1500,"instant":"2026-01-02T03:04:05Z","day":"2026-01-02","note":"n","uuid":"8476a536-e9f4-11e8-9739-2dfe598c3fcd","open":"o","URL":{"port":1},"secret":"no","unknown":[1]}`},
 			body:  `\{"id":"x","count":7,"big":9007199254740993,"price":3.0,"paid":true,"gift":false,"color":"GREEN","items":\[\{"name":"a","n":1\}\],"byShop":\{"s":\[\{"n":2\}\]\},"tags":\[1,2\],"numbers":\[1,2\],"data":"aGk=","exact":1.10,"at":1500,"instant":1767323045.000000000,"day":\[2026,1,2\],"note":"n","uuid":"8476a536-e9f4-11e8-9739-2dfe598c3fcd","open":"o","URL":\{"port":1\}\}`,
 		},
 		{
 			name: "what is missing, null or of an unknown name", ok: true, program: jv(t, "java17", "fn.Objects$Orders"),
-			event: event{payload: `{"count":null,"color":"BLUE","tags":3,"id":5,"at":"2026-01-02T03:04:05.250+0100"}`},
+			event: event{Payload: `{"count":null,"color":"BLUE","tags":3,"id":5,"at":"2026-01-02T03:04:05.250+0100"}`},
 			body:  `\{"id":"5","count":0,"price":0.0,"paid":false,"tags":\[3\],"at":1767319445250\}`,
 		},
 		{
-			name: "null for an object", ok: true, program: jv(t, "java17", "fn.Objects$Orders"), event: event{payload: `null`}, body: `null`,
+			name: "null for an object", ok: true, program: jv(t, "java17", "fn.Objects$Orders"), event: event{Payload: `null`}, body: `null`,
 		},
 		{
-			name: "empty text for an object", ok: true, program: jv(t, "java17", "fn.Objects$Orders"), event: event{payload: `{"URL":"","items":[{"name":"x"}]}`},
+			name: "empty text for an object", ok: true, program: jv(t, "java17", "fn.Objects$Orders"), event: event{Payload: `{"URL":"","items":[{"name":"x"}]}`},
 			body: `\{"count":0,"price":0.0,"paid":false,"items":\[\{"name":"x","n":0\}\]\}`,
 		},
 		{
-			name: "a record", ok: true, program: jv(t, "java21", "fn.Objects$Points"), event: event{payload: `{"more":[{"x":2}],"y":3}`},
+			name: "a record", ok: true, program: jv(t, "java21", "fn.Objects$Points"), event: event{Payload: `{"more":[{"x":2}],"y":3}`},
 			body: `\{"x":0,"y":3,"more":\[\{"x":2\}\]\}`,
 		},
 		{
-			name: "type parameters of an ancestor", ok: true, program: jv(t, "java17", "fn.Objects$Generic"), event: event{payload: `[{"name":"a","n":1},{"name":"b"}]`},
+			name: "type parameters of an ancestor", ok: true, program: jv(t, "java17", "fn.Objects$Generic"), event: event{Payload: `[{"name":"a","n":1},{"name":"b"}]`},
 			body: `\{"a":\{"name":"a","n":1\},"b":\{"name":"b","n":0\}\}`,
 		},
 		{
@@ -158,25 +160,25 @@ func javaBehaviours(t *testing.T) []behaviour {
 			body: `\{"errorMessage":"An error occurred during JSON serialization of response",.*`,
 		},
 		{
-			name: "numbers and text stand for each other", ok: true, program: jv(t, "java17", "fn.Objects::number"), event: event{payload: `"41"`}, body: `42`,
+			name: "numbers and text stand for each other", ok: true, program: jv(t, "java17", "fn.Objects::number"), event: event{Payload: `"41"`}, body: `42`,
 		},
 		{
-			name: "text of a number", ok: true, program: jv(t, "java17", "fn.Objects::text"), event: event{payload: `1.50`}, body: `"1.50!"`,
+			name: "text of a number", ok: true, program: jv(t, "java17", "fn.Objects::text"), event: event{Payload: `1.50`}, body: `"1.50!"`,
 		},
 		{
-			name: "an event of another shape", program: jv(t, "java17", "fn.Objects::text"), event: event{payload: `{"a":1}`},
+			name: "an event of another shape", program: jv(t, "java17", "fn.Objects::text"), event: event{Payload: `{"a":1}`},
 			body: `\{"errorMessage":"An error occurred during JSON parsing","errorType":"java.lang.RuntimeException","stackTrace":\[\]\}`, header: "Runtime.UserException",
 			log: "An error occurred during JSON parsing: java.lang.RuntimeException\n.*Caused by: .*`java.lang.String` from Object value.*",
 		},
 		{
-			name: "a number that doesn't fit", program: jv(t, "java17", "fn.Objects::number"), event: event{payload: `3000000000`},
+			name: "a number that doesn't fit", program: jv(t, "java17", "fn.Objects::number"), event: event{Payload: `3000000000`},
 			body: `\{"errorMessage":"An error occurred during JSON parsing",.*`, log: ".*out of range of int.*",
 		},
 		{
-			name: "streams", ok: true, program: jv(t, "java17", "fn.Methods$Upper"), event: event{payload: `{"a":"ü"}`}, body: `\{"A":"Ü"\}`,
+			name: "streams", ok: true, program: jv(t, "java17", "fn.Methods$Upper"), event: event{Payload: `{"a":"ü"}`}, body: `\{"A":"Ü"\}`,
 		},
 		{
-			name: "a method of streams", ok: true, program: jv(t, "java17", "fn.Methods::streams"), event: event{payload: `1`}, body: `1!`,
+			name: "a method of streams", ok: true, program: jv(t, "java17", "fn.Methods::streams"), event: event{Payload: `1`}, body: `1!`,
 		},
 		{
 			name: "a method of streams and a context", ok: true, program: jv(t, "java17", "fn.Methods::streams3"), body: `f`,
@@ -185,62 +187,62 @@ func javaBehaviours(t *testing.T) []behaviour {
 			name: "a static method without parameters", ok: true, program: jv(t, "java17", "fn.Methods::fixed"), body: `"static"`,
 		},
 		{
-			name: "a method of a context alone", ok: true, program: jv(t, "java17", "fn.Methods::onlyContext"), body: `"` + requestID + `"`,
+			name: "a method of a context alone", ok: true, program: jv(t, "java17", "fn.Methods::onlyContext"), body: `"` + runner.RequestID + `"`,
 		},
 		{
-			name: "of overloads the one with a context", ok: true, program: jv(t, "java17", "fn.Methods::over"), event: event{payload: `"x"`}, body: `"with context"`,
+			name: "of overloads the one with a context", ok: true, program: jv(t, "java17", "fn.Methods::over"), event: event{Payload: `"x"`}, body: `"with context"`,
 		},
 		{
-			name: "a method that returns nothing", ok: true, program: jv(t, "java17", "fn.Methods::silent"), event: event{payload: `"x"`}, body: `null`,
+			name: "a method that returns nothing", ok: true, program: jv(t, "java17", "fn.Methods::silent"), event: event{Payload: `"x"`}, body: `null`,
 		},
 		{
 			name: "the context has every member", ok: true, program: jv(t, "java17", "fn.Methods$Ctx"),
-			event: event{clientContext: `{"client":{"app_title":"t"},"custom":{"k":"v"},"env":{"locale":"de"}}`, cognitoIdentity: `{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}`, trace: "Root=1-5-9"},
-			body:  `\{"id":"` + requestID + `","name":"f","version":"\$LATEST","arn":"arn:aws:lambda:us-east-1:000000000000:function:f","group":"/aws/lambda/f","stream":"2026/01/01/\[\$LATEST\][0-9a-f]+","memory":128,"left":true,"identity":"ip","custom":\{"k":"v"\},"env":\{"locale":"de"\},"app":"t","trace":"Root=1-5-9","same":true\}`,
+			event: event{ClientContext: `{"client":{"app_title":"t"},"custom":{"k":"v"},"env":{"locale":"de"}}`, CognitoIdentity: `{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}`, Trace: "Root=1-5-9"},
+			body:  `\{"id":"` + runner.RequestID + `","name":"f","version":"\$LATEST","arn":"arn:aws:lambda:us-east-1:000000000000:function:f","group":"/aws/lambda/f","stream":"2026/01/01/\[\$LATEST\][0-9a-f]+","memory":128,"left":true,"identity":"ip","custom":\{"k":"v"\},"env":\{"locale":"de"\},"app":"t","trace":"Root=1-5-9","same":true\}`,
 		},
 		{
 			name: "the context without what wasn't sent", ok: true, program: jv(t, "java17", "fn.Methods$Ctx"),
 			body: `\{.*"left":true,"same":true\}`,
 		},
 		{
-			name: "an exception is an error object with its trace, and a log record", program: jv(t, "java17", "fn.Methods$Fails"), event: event{payload: `"x"`},
+			name: "an exception is an error object with its trace, and a log record", program: jv(t, "java17", "fn.Methods$Fails"), event: event{Payload: `"x"`},
 			body:   `\{"errorMessage":"Error: x","errorType":"java.lang.RuntimeException","stackTrace":\["fn.Methods\$Fails.handleRequest\(Methods.java:\d+\)","fn.Methods\$Fails.handleRequest\(Methods.java:\d+\)"\]\}`,
 			header: "Runtime.UserException",
 			log:    "Error: x: java.lang.RuntimeException\njava.lang.RuntimeException: Error: x\n\tat fn.Methods\\$Fails.handleRequest\\(Methods.java:\\d+\\)\n\tat fn[^\n]*\n\n",
 		},
 		{
-			name: "a cause is in the log only", program: jv(t, "java21", "fn.Methods$Fails"), event: event{payload: `"cause"`},
+			name: "a cause is in the log only", program: jv(t, "java21", "fn.Methods$Fails"), event: event{Payload: `"cause"`},
 			body: `\{"errorMessage":"outer","errorType":"java.lang.IllegalStateException",` + trace + `\}`, log: ".*Caused by: java.io.IOException: inner\n.*",
 		},
 		{
-			name: "an exception without a message", program: jv(t, "java17", "fn.Methods$Fails"), event: event{payload: `"nomessage"`},
+			name: "an exception without a message", program: jv(t, "java17", "fn.Methods$Fails"), event: event{Payload: `"nomessage"`},
 			body: `\{"errorMessage":"java.lang.IllegalArgumentException","errorType":"java.lang.IllegalArgumentException",` + trace + `\}`,
 		},
 		{
-			name: "an exception of the function's own", program: jv(t, "java17", "fn.Methods$Fails"), event: event{payload: `"own"`},
+			name: "an exception of the function's own", program: jv(t, "java17", "fn.Methods$Fails"), event: event{Payload: `"own"`},
 			body: `\{"errorMessage":"mine","errorType":"fn.Methods\$OwnError",` + trace + `\}`,
 		},
 		{
-			name: "a checked exception of a method", program: jv(t, "java17", "fn.Methods::throwing"), event: event{payload: `"x"`},
+			name: "a checked exception of a method", program: jv(t, "java17", "fn.Methods::throwing"), event: event{Payload: `"x"`},
 			body: `\{"errorMessage":"checked","errorType":"java.lang.Exception","stackTrace":\["fn.Methods.throwing\(Methods.java:\d+\)",.*\]\}`,
 		},
 		{
-			name: "deep recursion ends the process after its answer", exit: "exit status 0", program: jv(t, "java17", "fn.Methods$Fails"), event: event{payload: `"deep"`},
+			name: "deep recursion ends the process after its answer", exit: "exit status 0", program: jv(t, "java17", "fn.Methods$Fails"), event: event{Payload: `"deep"`},
 			body: `\{"errorMessage":"java.lang.StackOverflowError","errorType":"java.lang.StackOverflowError",.*`,
 		},
 		{
-			name: "too little memory ends the process after its answer", exit: "exit status 0", program: jv(t, "java17", "fn.Methods$Fails"), event: event{payload: `"memory"`},
+			name: "too little memory ends the process after its answer", exit: "exit status 0", program: jv(t, "java17", "fn.Methods$Fails"), event: event{Payload: `"memory"`},
 			body: `\{"errorMessage":"Java heap space","errorType":"java.lang.OutOfMemoryError",.*`,
 		},
 		{
-			name: "System.exit in the handler", noAnswer: true, exit: "exit status 3", program: jv(t, "java17", "fn.Methods$Fails"), event: event{payload: `"exit"`},
+			name: "System.exit in the handler", noAnswer: true, exit: "exit status 3", program: jv(t, "java17", "fn.Methods$Fails"), event: event{Payload: `"exit"`},
 		},
 		{
-			name: "halt in the handler", noAnswer: true, exit: "exit status 4", program: jv(t, "java17", "fn.Methods$Fails"), event: event{payload: `"halt"`},
+			name: "halt in the handler", noAnswer: true, exit: "exit status 4", program: jv(t, "java17", "fn.Methods$Fails"), event: event{Payload: `"halt"`},
 		},
 		{
 			name: "an error whose message can't be asked for", noAnswer: true, exit: "exit status 1",
-			program: jv(t, "java17", "fn.Methods$Unspeakable"), event: event{payload: `"x"`},
+			program: jv(t, "java17", "fn.Methods$Unspeakable"), event: event{Payload: `"x"`},
 		},
 		{
 			name: "System.exit in a static initializer", init: true, noAnswer: true, exit: "exit status 7", program: jv(t, "java17", "fn.Methods$StaticExit::handle"),
@@ -279,44 +281,44 @@ func javaBehaviours(t *testing.T) []behaviour {
 			log: "two\nlines\nprinted\nbytes\n\\[WARN\\] warned\n\\[TRACE\\] traced\nto stderr\nnext\nglobal\nnull\n",
 		},
 		{
-			name: "logs in JSON, by level", ok: true, program: with(jv(t, "java21", "fn.Methods::logs"), func(p *program) { p.logging = jsonLogging }), body: `"ok"`,
-			log: `\{"timestamp":"` + timestamp + `","message":"two\\nlines\\n","level":"UNDEFINED","AWSRequestId":"` + requestID + `"\}` + "\nprinted\nbytes\n" +
+			name: "logs in JSON, by level", ok: true, program: with(jv(t, "java21", "fn.Methods::logs"), func(p *program) { p.Logging = jsonLogging }), body: `"ok"`,
+			log: `\{"timestamp":"` + timestamp + `","message":"two\\nlines\\n","level":"UNDEFINED","AWSRequestId":"` + runner.RequestID + `"\}` + "\nprinted\nbytes\n" +
 				`\{[^\n]*"message":"warned","level":"WARN",[^\n]*\}` + "\nto stderr\nnext\n" + `\{[^\n]*"message":"global"[^\n]*` + "\n" + `\{"timestamp":"[^"]*","level":"UNDEFINED",[^\n]*` + "\n",
 		},
 		{
 			name: "the environment", ok: true,
-			program: with(jv(t, "java17", "fn.Methods::environment"), func(p *program) { p.env = map[string]string{"MINE": "1", "TZ": "Asia/Tokyo"} }),
-			event:   event{trace: "Root=1"},
+			program: with(jv(t, "java17", "fn.Methods::environment"), func(p *program) { p.Env = map[string]string{"MINE": "1", "TZ": "Asia/Tokyo"} }),
+			event:   event{Trace: "Root=1"},
 			body:    `\["1","AWS_Lambda_java17",false,false,false,"Asia/Tokyo",true,"1\\n0\\n"\]`,
 		},
 		{
-			name: "an older runtime's environment has the trace, too", ok: true, program: with(jv(t, "java11", "fn.Methods::environment"), func(p *program) { p.env = map[string]string{"AWS_ACCESS_KEY_ID": "a", "MINE": "1"} }),
-			event: event{trace: "Root=1"}, body: `\["1","AWS_Lambda_java11",true,true,false,.*,"1\\n0\\n"\]`,
+			name: "an older runtime's environment has the trace, too", ok: true, program: with(jv(t, "java11", "fn.Methods::environment"), func(p *program) { p.Env = map[string]string{"AWS_ACCESS_KEY_ID": "a", "MINE": "1"} }),
+			event: event{Trace: "Root=1"}, body: `\["1","AWS_Lambda_java11",true,true,false,.*,"1\\n0\\n"\]`,
 		},
 		{
 			name: "JAVA_TOOL_OPTIONS", ok: true,
-			program: with(jv(t, "java17", "fn.Methods::memory"), func(p *program) { p.env = map[string]string{"JAVA_TOOL_OPTIONS": "-Dx=y"} }),
+			program: with(jv(t, "java17", "fn.Methods::memory"), func(p *program) { p.Env = map[string]string{"JAVA_TOOL_OPTIONS": "-Dx=y"} }),
 			body:    `10[4-8]`, log: "Picked up JAVA_TOOL_OPTIONS: -Dx=y\n",
 		},
 		{
-			name: "the heap grows with the memory", ok: true, program: with(jv(t, "java21", "fn.Methods::memory"), func(p *program) { p.memory = 1024 }), body: `8[4-7]\d`,
+			name: "the heap grows with the memory", ok: true, program: with(jv(t, "java21", "fn.Methods::memory"), func(p *program) { p.MemoryMB = 1024 }), body: `8[4-7]\d`,
 		},
 		{
 			name: "resources of the package", ok: true, program: jv(t, "java17", "fn.Methods::resource", "data/file.txt", "here"), body: `"here"`,
 		},
 		{
 			name: "a large event and a large answer", ok: true, program: jv(t, "java17", "fn.Methods::large"),
-			event: event{payload: `"` + strings.Repeat("ü", 1<<20) + `"`}, body: `"1048576ü+"`,
+			event: event{Payload: `"` + strings.Repeat("ü", 1<<20) + `"`}, body: `"1048576ü+"`,
 		},
 		{
 			name: "a serializer of the function's own", ok: true,
 			program: jv(t, "java17", "fn.Objects::text", "META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer", "fn.Own\n"),
-			event:   event{payload: `1`}, body: `<1>! java.lang.String`,
+			event:   event{Payload: `1`}, body: `<1>! java.lang.String`,
 		},
 		{
 			name:    "a serializer of the function's own that fails",
 			program: jv(t, "java17", "fn.Objects::text", "META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer", "fn.Own\n"),
-			event:   event{payload: `0`}, body: `\{"errorMessage":"An error occurred during JSON parsing",.*`, log: ".*Caused by: java.lang.IllegalArgumentException: no\n.*",
+			event:   event{Payload: `0`}, body: `\{"errorMessage":"An error occurred during JSON parsing",.*`, log: ".*Caused by: java.lang.IllegalArgumentException: no\n.*",
 		},
 		{
 			name:    "a serializer that is missing",
@@ -325,33 +327,33 @@ func javaBehaviours(t *testing.T) []behaviour {
 		},
 		{
 			name: "SQS messages", ok: true, program: jv(t, "java17", "fn.Events$Sqs"),
-			event: event{payload: `{"Records":[{"messageId":"m","body":"b","eventSourceARN":"arn:aws:sqs:q","attributes":{"A":"1"},"messageAttributes":{"x":{"stringValue":"s","dataType":"String"}}}]}`},
+			event: event{Payload: `{"Records":[{"messageId":"m","body":"b","eventSourceARN":"arn:aws:sqs:q","attributes":{"A":"1"},"messageAttributes":{"x":{"stringValue":"s","dataType":"String"}}}]}`},
 			body:  `\{"Records":\[\{"messageId":"m","body":"b","eventSourceARN":"arn:aws:sqs:q","attributes":\{"A":"1"\},"messageAttributes":\{"x":\{"stringValue":"s",.*"dataType":"String"\}\}\}\]\}`,
 		},
 		{
 			name: "S3 notifications", ok: true, program: jv(t, "java17", "fn.Events$S3"),
-			event: event{payload: `{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":"2026-01-02T03:04:05.000Z","eventName":"ObjectCreated:Put","userIdentity":{"principalId":"p"},"requestParameters":{"sourceIPAddress":"1.2.3.4"},"responseElements":{"x-amz-request-id":"r","x-amz-id-2":"two"},"s3":{"s3SchemaVersion":"1.0","configurationId":"c","bucket":{"name":"b","ownerIdentity":{"principalId":"o"},"arn":"arn:aws:s3:::b"},"object":{"key":"k","size":1024,"eTag":"e","sequencer":"s"}}}]}`},
+			event: event{Payload: `{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":"2026-01-02T03:04:05.000Z","eventName":"ObjectCreated:Put","userIdentity":{"principalId":"p"},"requestParameters":{"sourceIPAddress":"1.2.3.4"},"responseElements":{"x-amz-request-id":"r","x-amz-id-2":"two"},"s3":{"s3SchemaVersion":"1.0","configurationId":"c","bucket":{"name":"b","ownerIdentity":{"principalId":"o"},"arn":"arn:aws:s3:::b"},"object":{"key":"k","size":1024,"eTag":"e","sequencer":"s"}}}]}`},
 			body:  `"b/k 2026 1024 two"`,
 		},
 		{
 			name: "SNS messages", ok: true, program: jv(t, "java17", "fn.Events$Sns"),
-			event: event{payload: `{"Records":[{"EventVersion":"1.0","EventSource":"aws:sns","Sns":{"Message":"m","Timestamp":"1970-01-01T00:00:01.000Z"}}]}`}, body: `"m1000"`,
+			event: event{Payload: `{"Records":[{"EventVersion":"1.0","EventSource":"aws:sns","Sns":{"Message":"m","Timestamp":"1970-01-01T00:00:01.000Z"}}]}`}, body: `"m1000"`,
 		},
 		{
 			name: "scheduled events", ok: true, program: jv(t, "java17", "fn.Events$Scheduled"),
-			event: event{payload: `{"detail-type":"Scheduled Event","time":"2026-01-02T03:04:05Z","detail":{}}`}, body: `"Scheduled Event2026"`,
+			event: event{Payload: `{"detail-type":"Scheduled Event","time":"2026-01-02T03:04:05Z","detail":{}}`}, body: `"Scheduled Event2026"`,
 		},
 		{
 			name: "DynamoDB records", ok: true, program: jv(t, "java17", "fn.Events$Dynamo"),
-			event: event{payload: `{"Records":[{"eventName":"INSERT","dynamodb":{"ApproximateCreationDateTime":1.5,"Keys":{"L":{"L":[{"S":"s"}]}},"NewImage":{"Id":{"N":"101"}}}}]}`}, body: `"INSERT101s1500"`,
+			event: event{Payload: `{"Records":[{"eventName":"INSERT","dynamodb":{"ApproximateCreationDateTime":1.5,"Keys":{"L":{"L":[{"S":"s"}]}},"NewImage":{"Id":{"N":"101"}}}}]}`}, body: `"INSERT101s1500"`,
 		},
 		{
 			name: "Kinesis records", ok: true, program: jv(t, "java17", "fn.Events$Kinesis"),
-			event: event{payload: `{"Records":[{"kinesis":{"data":"aGVsbG8=","approximateArrivalTimestamp":1.5}}]}`}, body: `"hello1500"`,
+			event: event{Payload: `{"Records":[{"kinesis":{"data":"aGVsbG8=","approximateArrivalTimestamp":1.5}}]}`}, body: `"hello1500"`,
 		},
 		{
 			name: "HTTP events", ok: true, program: jv(t, "java17", "fn.Events$Api"),
-			event: event{payload: `{"version":"2.0","requestContext":{"http":{"method":"GET"}},"isBase64Encoded":true}`}, body: `\{"statusCode":200,"body":"GETtrue",?"?.*\}`,
+			event: event{Payload: `{"version":"2.0","requestContext":{"http":{"method":"GET"}},"isBase64Encoded":true}`}, body: `\{"statusCode":200,"body":"GETtrue",?"?.*\}`,
 		},
 	}
 }
@@ -360,11 +362,11 @@ func javaBehaviours(t *testing.T) []behaviour {
 func TestJavaKeepsItsState(t *testing.T) {
 	p := runProgram(t, jv(t, "java17", "fn.Methods::state"), false)
 	for _, want := range []string{"1", "2", "3"} {
-		if o := p.invoke(event{}); o.body() != want {
-			t.Errorf("answered %s, want %s", o.body(), want)
+		if o := p.Invoke(event{}); o.Body() != want {
+			t.Errorf("answered %s, want %s", o.Body(), want)
 		}
 	}
-	p.finish()
+	p.Finish()
 }
 
 // TestJavaWithoutAWSsLibrary runs a plain method without it, and says what a handler that
@@ -372,15 +374,15 @@ func TestJavaKeepsItsState(t *testing.T) {
 func TestJavaWithoutAWSsLibrary(t *testing.T) {
 	bare := func(handler string) program {
 		prog := jv(t, "java17", handler)
-		maps.DeleteFunc(prog.files, func(name, _ string) bool { return strings.Contains(name, "aws-lambda") })
+		maps.DeleteFunc(prog.Files, func(name, _ string) bool { return strings.Contains(name, "aws-lambda") })
 		return prog
 	}
-	if o := runProgram(t, bare("fn.Objects::text"), false).invoke(event{payload: `"x"`}); o.body() != `"x!"` {
-		t.Errorf("a plain method answered %s", o.body())
+	if o := runProgram(t, bare("fn.Objects::text"), false).Invoke(event{Payload: `"x"`}); o.Body() != `"x!"` {
+		t.Errorf("a plain method answered %s", o.Body())
 	}
-	o := runProgram(t, bare("fn.Objects$Echo"), false).invoke(event{})
-	if o.ok || !strings.Contains(o.body(), "com/amazonaws/services/lambda/runtime/RequestHandler (the package lacks aws-lambda-java-core") {
-		t.Errorf("a handler answered %s", o.body())
+	o := runProgram(t, bare("fn.Objects$Echo"), false).Invoke(event{})
+	if o.OK || !strings.Contains(o.Body(), "com/amazonaws/services/lambda/runtime/RequestHandler (the package lacks aws-lambda-java-core") {
+		t.Errorf("a handler answered %s", o.Body())
 	}
 }
 
@@ -398,10 +400,10 @@ func TestEveryJavaRunsTheBootstrap(t *testing.T) {
 			m := match(t, "java17")
 			m.Interpreter = in
 			p := startOrdinary(t, m, prog)
-			if o := p.invoke(event{payload: `{"x":1}`}); o.body() != `{"x":1}` {
-				t.Errorf("answered %s", o.body())
+			if o := p.Invoke(event{Payload: `{"x":1}`}); o.Body() != `{"x":1}` {
+				t.Errorf("answered %s", o.Body())
 			}
-			p.finish()
+			p.Finish()
 		})
 	}
 	if seen == 0 {

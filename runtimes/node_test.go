@@ -5,29 +5,30 @@ import (
 	"testing"
 
 	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 func js(source string) program {
-	return program{runtime: "nodejs20.x", handler: "index.handler", files: map[string]string{"index.js": source}}
+	return program{Runtime: "nodejs20.x", Handler: "index.handler", Files: map[string]string{"index.js": source}}
 }
 
 func js24(source string) program {
 	p := js(source)
-	p.runtime = "nodejs24.x"
+	p.Runtime = "nodejs24.x"
 	return p
 }
 
 func jsNamed(handler string, files map[string]string) program {
-	return program{runtime: "nodejs20.x", handler: handler, files: files}
+	return program{Runtime: "nodejs20.x", Handler: handler, Files: files}
 }
 
 func withEnv(p program, name, value string) program {
-	p.env = map[string]string{name: value}
+	p.Env = map[string]string{name: value}
 	return p
 }
 
 const (
-	jsPrefix = timestamp + "\t" + requestID + "\t"
+	jsPrefix = timestamp + "\t" + runner.RequestID + "\t"
 	jsInit   = timestamp + "\tundefined\t"
 )
 
@@ -37,7 +38,7 @@ func nodeBehaviours() []behaviour {
 	return []behaviour{
 		{
 			name: "an async handler's result is JSON", ok: true,
-			program: js(`exports.handler = async (event) => ({got: event, u: undefined, d: new Date(0)})`), event: event{payload: `{"a":"ü"}`},
+			program: js(`exports.handler = async (event) => ({got: event, u: undefined, d: new Date(0)})`), event: event{Payload: `{"a":"ü"}`},
 			body: `\{"got":\{"a":"ü"\},"d":"1970-01-01T00:00:00.000Z"\}`,
 		},
 		{name: "undefined is null", ok: true, program: js(`exports.handler = async () => {}`), body: `null`},
@@ -216,11 +217,11 @@ func nodeBehaviours() []behaviour {
 		{
 			name: "JSON log records", ok: true,
 			program: program{
-				runtime: "nodejs20.x", handler: "index.handler", logging: jsonLogging,
-				files: map[string]string{"index.js": `exports.handler = async () => { console.log({a: 1}); console.log("x", "y"); console.error(new TypeError("t")); console.error("with", new Error("e")); console.trace("no"); const c = {}; c.c = c; console.log(c); }`},
+				Runtime: "nodejs20.x", Handler: "index.handler", Logging: jsonLogging,
+				Files: map[string]string{"index.js": `exports.handler = async () => { console.log({a: 1}); console.log("x", "y"); console.error(new TypeError("t")); console.error("with", new Error("e")); console.trace("no"); const c = {}; c.c = c; console.log(c); }`},
 			},
 			body: `null`,
-			log: `\{"timestamp":"` + timestamp + `","level":"INFO","requestId":"` + requestID + `","message":\{"a":1\}\}` + "\n" +
+			log: `\{"timestamp":"` + timestamp + `","level":"INFO","requestId":"` + runner.RequestID + `","message":\{"a":1\}\}` + "\n" +
 				`\{"timestamp":"[^"]*","level":"INFO","requestId":"[^"]*","message":"x y"\}` + "\n" +
 				`\{"timestamp":"[^"]*","level":"ERROR","requestId":"[^"]*","message":\{"errorType":"TypeError","errorMessage":"t","stackTrace":\[.*?\]\}\}` + "\n" +
 				`\{"timestamp":"[^"]*","level":"ERROR","requestId":"[^"]*","message":"with Error: e\\n.*","errorType":"Error","errorMessage":"e","stackTrace":\[.*?\]\}` + "\n" +
@@ -229,16 +230,16 @@ func nodeBehaviours() []behaviour {
 		{
 			name: "JSON log level filters", ok: true,
 			program: program{
-				runtime: "nodejs20.x", handler: "index.handler", logging: wick.LoggingConfig{Format: "JSON", ApplicationLevel: "WARN"},
-				files: map[string]string{"index.js": `exports.handler = async () => { console.info("no"); console.warn("yes"); }`},
+				Runtime: "nodejs20.x", Handler: "index.handler", Logging: wick.LoggingConfig{Format: "JSON", ApplicationLevel: "WARN"},
+				Files: map[string]string{"index.js": `exports.handler = async () => { console.info("no"); console.warn("yes"); }`},
 			},
 			body: `null`, log: `\{[^\n]*"message":"yes"\}` + "\n",
 		},
 		{
 			name: "an exception in JSON form",
 			program: program{
-				runtime: "nodejs20.x", handler: "index.handler", logging: jsonLogging,
-				files: map[string]string{"index.js": `exports.handler = async () => { throw new Error("bad"); }`},
+				Runtime: "nodejs20.x", Handler: "index.handler", Logging: jsonLogging,
+				Files: map[string]string{"index.js": `exports.handler = async () => { throw new Error("bad"); }`},
 			},
 			body: `\{"errorType":"Error","errorMessage":"bad".*`,
 			log:  `\{"timestamp":"[^"]*","level":"ERROR","requestId":"[^"]*","message":\{"errorType":"Error","errorMessage":"bad","stackTrace":\[.*\]\}\}` + "\n",
@@ -246,20 +247,20 @@ func nodeBehaviours() []behaviour {
 		{
 			name: "the context", ok: true,
 			program: js(`exports.handler = async (e, c) => { const left = c.getRemainingTimeInMillis(); return [c, left > 50000 && left <= 60000, Object.keys(c)]; }`),
-			event:   event{clientContext: `{"custom":{"a":"ü"}}`, cognitoIdentity: `{"cognitoIdentityId":"id"}`, tenantID: "tenant"},
-			body: `\[\{"callbackWaitsForEmptyEventLoop":true,"functionVersion":"\$LATEST","functionName":"f","memoryLimitInMB":"128","logGroupName":"/aws/lambda/f","logStreamName":"2026/01/01/\[\$LATEST\]0123456789abcdef0123456789abcdef","clientContext":\{"custom":\{"a":"ü"\}\},"identity":\{"cognitoIdentityId":"id"\},"invokedFunctionArn":"arn:aws:lambda:us-east-1:000000000000:function:f","awsRequestId":"` + requestID + `","tenantId":"tenant"\},true,` +
+			event:   event{ClientContext: `{"custom":{"a":"ü"}}`, CognitoIdentity: `{"cognitoIdentityId":"id"}`, TenantID: "tenant"},
+			body: `\[\{"callbackWaitsForEmptyEventLoop":true,"functionVersion":"\$LATEST","functionName":"f","memoryLimitInMB":"128","logGroupName":"/aws/lambda/f","logStreamName":"2026/01/01/\[\$LATEST\]0123456789abcdef0123456789abcdef","clientContext":\{"custom":\{"a":"ü"\}\},"identity":\{"cognitoIdentityId":"id"\},"invokedFunctionArn":"arn:aws:lambda:us-east-1:000000000000:function:f","awsRequestId":"` + runner.RequestID + `","tenantId":"tenant"\},true,` +
 				`\["callbackWaitsForEmptyEventLoop","succeed","fail","done","functionVersion","functionName","memoryLimitInMB","logGroupName","logStreamName","clientContext","identity","invokedFunctionArn","awsRequestId","tenantId","getRemainingTimeInMillis"\]\]`,
 		},
 		{
 			name:    "a client context that isn't JSON",
-			program: js(`exports.handler = async () => 1`), event: event{clientContext: "{x"},
+			program: js(`exports.handler = async () => 1`), event: event{ClientContext: "{x"},
 			body: `\{"errorType":"Error","errorMessage":"Cannot parse ClientContext as json: SyntaxError: .*`,
 		},
 		{
 			name: "environment, folder, clock and module paths are the function's", ok: true,
 			program: program{
-				runtime: "nodejs20.x", handler: "index.handler", env: map[string]string{"MINE": "ü", "TZ": "Asia/Tokyo"},
-				files: map[string]string{
+				Runtime: "nodejs20.x", Handler: "index.handler", Env: map[string]string{"MINE": "ü", "TZ": "Asia/Tokyo"},
+				Files: map[string]string{
 					"index.js":                  `exports.handler = async () => [Object.keys(process.env).filter((k) => k.includes("WICK")), process.env.MINE, process.cwd() === process.env.LAMBDA_TASK_ROOT, new Date(0).getHours(), require("mod"), typeof gc]`,
 					"node_modules/mod/index.js": `module.exports = "found"`,
 				},
@@ -268,7 +269,7 @@ func nodeBehaviours() []behaviour {
 		},
 		{
 			name: "the trace ID is in the environment while there is one", ok: true,
-			program: js(`exports.handler = async () => process.env._X_AMZN_TRACE_ID`), event: event{trace: "Root=1-2-3"}, body: `"Root=1-2-3"`,
+			program: js(`exports.handler = async () => process.env._X_AMZN_TRACE_ID`), event: event{Trace: "Root=1-2-3"}, body: `"Root=1-2-3"`,
 		},
 		{
 			name: "a child process has the environment and not the connection", ok: true,
@@ -286,7 +287,7 @@ func nodeBehaviours() []behaviour {
 		},
 		{
 			name: "a large event and a large answer", ok: true,
-			program: js(`exports.handler = async (e) => [e.length, "ä".repeat(2e6)]`), event: event{payload: `"` + strings.Repeat("x", 5<<20) + `"`}, body: `\[5242880,"ä*"\]`,
+			program: js(`exports.handler = async (e) => [e.length, "ä".repeat(2e6)]`), event: event{Payload: `"` + strings.Repeat("x", 5<<20) + `"`}, body: `\[5242880,"ä*"\]`,
 		},
 	}
 }
@@ -295,7 +296,7 @@ func TestNode24Behaves(t *testing.T) { runBehaviours(t, node24Behaviours()) }
 
 func node24Behaviours() []behaviour {
 	return []behaviour{
-		{name: "a result", ok: true, program: js24(`exports.handler = async (e) => e`), event: event{payload: `[1]`}, body: `\[1\]`},
+		{name: "a result", ok: true, program: js24(`exports.handler = async (e) => e`), event: event{Payload: `[1]`}, body: `\[1\]`},
 		{name: "a result without a promise", ok: true, program: js24(`exports.handler = () => "sync"`), body: `"sync"`},
 		{
 			name: "callbacks are refused", init: true, exit: "exit status 1", header: "Runtime.CallbackHandlerDeprecated",
@@ -319,7 +320,7 @@ func node24Behaviours() []behaviour {
 		},
 		{
 			name: "a handler among default exports", ok: true,
-			program: program{runtime: "nodejs24.x", handler: "index.handler", files: map[string]string{"index.mjs": `export default {handler: async () => "default"}`}}, body: `"default"`,
+			program: program{Runtime: "nodejs24.x", Handler: "index.handler", Files: map[string]string{"index.mjs": `export default {handler: async () => "default"}`}}, body: `"default"`,
 		},
 		{
 			name: "an answer doesn't wait for timers", ok: true,
@@ -335,7 +336,7 @@ func node24Behaviours() []behaviour {
 		},
 		{
 			name: "the context and the store", ok: true,
-			program: js24(`exports.handler = async (e, c) => { awslambda.InvokeStore.set("k", 1); return [Object.keys(c), awslambda.InvokeStore.getRequestId() === c.awsRequestId, c.xRayTraceId]; }`), event: event{trace: "Root=1"},
+			program: js24(`exports.handler = async (e, c) => { awslambda.InvokeStore.set("k", 1); return [Object.keys(c), awslambda.InvokeStore.getRequestId() === c.awsRequestId, c.xRayTraceId]; }`), event: event{Trace: "Root=1"},
 			body: `\[\["clientContext","identity","invokedFunctionArn","awsRequestId","tenantId","xRayTraceId","getRemainingTimeInMillis","functionName","functionVersion","memoryLimitInMB","logGroupName","logStreamName"\],true,"Root=1"\]`,
 		},
 	}
@@ -354,7 +355,7 @@ type streamCase struct {
 func streamCases(runtime string) []streamCase {
 	stream := func(source string) program {
 		p := js("exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {" + source + "});")
-		p.runtime = runtime
+		p.Runtime = runtime
 		return p
 	}
 	return []streamCase{
@@ -380,15 +381,15 @@ func TestNodeStreams(t *testing.T) {
 				t.Run(runtime+"/"+c.name+"/"+way, func(t *testing.T) {
 					t.Parallel()
 					p := runProgram(t, c.program, stem)
-					o := p.invoke(event{})
-					r := o.response
-					if !o.ok || !r.Streaming || string(r.Body) != c.body || r.ContentType != c.contentType || r.ErrorType != c.errorType || !strings.HasPrefix(string(r.ErrorBody), c.errorBody) {
+					o := p.Invoke(event{})
+					r := o.Response
+					if !o.OK || !r.Streaming || string(r.Body) != c.body || r.ContentType != c.contentType || r.ErrorType != c.errorType || !strings.HasPrefix(string(r.ErrorBody), c.errorBody) {
 						t.Errorf("got %+v %.200q %q", o, r.Body, r.ErrorBody)
 					}
-					if o := p.invoke(event{}); !o.ok || string(o.response.Body) != c.body {
+					if o := p.Invoke(event{}); !o.OK || string(o.Response.Body) != c.body {
 						t.Errorf("the second time: %+v", o)
 					}
-					if got := texts(p.finish()); !strings.Contains(got, c.log) {
+					if got := runner.Texts(p.Finish()); !strings.Contains(got, c.log) {
 						t.Errorf("log is %q", got)
 					}
 				})

@@ -8,8 +8,9 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
+
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 // officialVariable names a folder with AWS's own runtime clients, as official.sh makes
@@ -97,8 +98,8 @@ func TestAgainstOfficialClients(t *testing.T) {
 					t.Logf("not compared: %s", reason)
 					return
 				}
-				official := observe(startOfficial(t, dir, b.program), b)
-				ours := observe(runProgram(t, b.program, table.name != "java"), b)
+				official := observe(t, startOfficial(t, dir, b.program), b)
+				ours := observe(t, runProgram(t, b.program, table.name != "java"), b)
 				if !reflect.DeepEqual(official, ours) {
 					t.Errorf("AWS's client\n%s\nours\n%s", show(official), show(ours))
 				}
@@ -109,35 +110,35 @@ func TestAgainstOfficialClients(t *testing.T) {
 
 func startOfficial(t testing.TB, dir string, prog program) *process {
 	t.Helper()
-	m := match(t, prog.runtime)
-	p := newProcess(t)
-	p.dir = writeFiles(t, prog.files)
-	p.listen()
-	env := p.environment(m, prog)
+	m := match(t, prog.Runtime)
+	p := newProcess(t, m)
+	p.Write(prog.Files)
+	p.Listen()
+	env := p.Environment(Environment(prog.Function(), m))
 	env["_LAMBDA_TELEMETRY_LOG_FD"] = "1"
 	switch m.Language {
 	case Python:
 		client := "3.12"
-		if prog.runtime == "python3.8" {
+		if prog.Runtime == "python3.8" {
 			client = "3.8"
 		}
 		program := filepath.Join(dir, "python", client, "bin", "python3")
-		p.cmd = exec.Command(program, "-m", "awslambdaric", prog.handler) //nolint:gosec // a client the tester installed
+		p.Cmd = exec.Command(program, "-m", "awslambdaric", prog.Handler) //nolint:gosec // a client the tester installed
 		delete(env, "PYTHONPATH")
 	case Ruby:
 		found, err := filepath.Glob(filepath.Join(dir, "ruby", "gems", "aws_lambda_ric-*", "lib"))
 		if err != nil || len(found) != 1 {
 			t.Skipf("no Ruby client in %s: %v", dir, found)
 		}
-		p.cmd = exec.Command(m.Interpreter.Bin, "-I", found[0], "-r", "aws_lambda_ric", "-e", "AwsLambdaRIC::Bootstrap.new.start") //nolint:gosec // the machine's interpreter
+		p.Cmd = exec.Command(m.Interpreter.Bin, "-I", found[0], "-r", "aws_lambda_ric", "-e", "AwsLambdaRIC::Bootstrap.new.start") //nolint:gosec // the machine's interpreter
 	case Java:
-		p.cmd = exec.Command(m.Interpreter.Bin, set(t).Ordinary(m, prog.function()).Args[1], "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", //nolint:gosec // the machine's interpreter
+		p.Cmd = exec.Command(m.Interpreter.Bin, set(t).Ordinary(m, prog.Function()).Args[1], "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", //nolint:gosec // the machine's interpreter
 			"--add-opens=java.base/java.io=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED", // for its frames and its native part
-			"-cp", filepath.Join(dir, "java")+"/*", "com.amazonaws.services.lambda.runtime.api.client.AWSLambda", prog.handler)
+			"-cp", filepath.Join(dir, "java")+"/*", "com.amazonaws.services.lambda.runtime.api.client.AWSLambda", prog.Handler)
 	default:
 		args := []string{"--expose-gc", "--no-experimental-require-module", "--no-experimental-detect-module"}
 		client := filepath.Join(dir, "node", "index.mjs")
-		if prog.runtime == "nodejs24.x" {
+		if prog.Runtime == "nodejs24.x" {
 			args = append(args, filepath.Join(dir, "node24", "index.mjs"))
 		} else {
 			starter := filepath.Join(t.TempDir(), "index.mjs")
@@ -147,13 +148,13 @@ func startOfficial(t testing.TB, dir string, prog program) *process {
 			}
 			args = append(args, starter)
 		}
-		p.cmd = exec.Command(m.Interpreter.Bin, args...) //nolint:gosec // the machine's interpreter
+		p.Cmd = exec.Command(m.Interpreter.Bin, args...) //nolint:gosec // the machine's interpreter
 	}
-	p.cmd.Dir = p.dir
+	p.Cmd.Dir = p.Dir
 	for name, value := range env {
-		p.cmd.Env = append(p.cmd.Env, name+"="+value)
+		p.Cmd.Env = append(p.Cmd.Env, name+"="+value)
 	}
-	p.run()
+	p.Run()
 	return p
 }
 
@@ -168,43 +169,42 @@ type observation struct {
 	Body      string
 	XRayCause string
 	Exit      string
-	Log       []record
+	Log       []runner.Record
 
 	Streaming              bool
 	ContentType, ErrorType string
 	ErrorBody              string
 }
 
-func observe(p *process, b behaviour) observation {
-	p.t.Helper()
+func observe(t testing.TB, p *process, b behaviour) observation {
+	t.Helper()
 	var o observation
 	if !b.init {
-		p.send(b.event)
+		p.Send(b.event)
 	}
 	if !b.noAnswer {
-		out := p.outcome()
-		o.OK, o.Init = out.ok, out.init
-		o.Body = p.normal(out.body())
-		o.Streaming, o.ErrorType = out.response.Streaming, out.response.ErrorType
-		o.ErrorBody = p.normal(string(out.response.ErrorBody))
+		out := p.Outcome()
+		o.OK, o.Init = out.OK, out.Init
+		o.Body = normal(p, out.Body())
+		o.Streaming, o.ErrorType = out.Response.Streaming, out.Response.ErrorType
+		o.ErrorBody = normal(p, string(out.Response.ErrorBody))
 		if o.Streaming {
-			o.ContentType = out.response.ContentType
+			o.ContentType = out.Response.ContentType
 		}
-		o.XRayCause = p.normal(out.failure.XRayCause)
+		o.XRayCause = normal(p, out.Failure.XRayCause)
 	}
 	if b.exit != "" {
-		o.Exit = p.exit()
+		o.Exit = p.Exit()
 	} else {
-		receive(p, p.polls, "a poll")
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // AWS's client would complain of a closed connection
-		p.exit()
+		runner.Receive(p, p.Polls, "a poll")
+		p.Kill() // AWS's client would complain of a closed connection
 	}
-	for _, r := range p.records() {
-		if strings.Contains(r.text, "plans to remove support for callback-based") {
+	for _, r := range p.Records() {
+		if strings.Contains(r.Text, "plans to remove support for callback-based") {
 			continue // newer than some releases of the client
 		}
-		rec := record{r.framed, p.normal(strings.TrimRight(r.text, "\n"))}
-		if n := len(o.Log); rec.text == "RUNTIME" && n > 0 && o.Log[n-1] == rec {
+		rec := runner.Record{Framed: r.Framed, Text: normal(p, strings.TrimRight(r.Text, "\n"))}
+		if n := len(o.Log); rec.Text == "RUNTIME" && n > 0 && o.Log[n-1] == rec {
 			continue
 		}
 		o.Log = append(o.Log, rec)
@@ -237,8 +237,8 @@ var perRun = []struct {
 }
 
 // normal replaces what differs from run to run and from client to client.
-func (p *process) normal(s string) string {
-	s = strings.ReplaceAll(s, p.dir, taskDir)
+func normal(p *process, s string) string {
+	s = strings.ReplaceAll(s, p.Dir, taskDir)
 	for _, r := range perRun {
 		s = r.pattern.ReplaceAllString(s, r.with)
 	}
@@ -249,10 +249,10 @@ func show(o observation) string {
 	b, _ := json.MarshalIndent(o, "", " ") // of strings and booleans
 	var log strings.Builder
 	for _, r := range o.Log {
-		if r.framed {
+		if r.Framed {
 			log.WriteString("frame ")
 		}
-		log.WriteString(quote(r.text) + "\n")
+		log.WriteString(quote(r.Text) + "\n")
 	}
 	return string(b) + "\n" + log.String()
 }

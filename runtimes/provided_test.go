@@ -8,11 +8,13 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 func TestABootstrapIsLookedForInCodeThenLayers(t *testing.T) {
-	with, without := writeFiles(t, map[string]string{"bootstrap": ""}), t.TempDir()
-	folder := writeFiles(t, map[string]string{"bootstrap/x": ""})
+	with, without := runner.WriteFiles(t, map[string]string{"bootstrap": ""}), t.TempDir()
+	folder := runner.WriteFiles(t, map[string]string{"bootstrap/x": ""})
 	for _, c := range []struct {
 		code, opt, want string
 	}{

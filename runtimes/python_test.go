@@ -5,14 +5,15 @@ import (
 	"testing"
 
 	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 func py(source string) program {
-	return program{runtime: "python3.12", handler: "app.handler", files: map[string]string{"app.py": source}}
+	return program{Runtime: "python3.12", Handler: "app.handler", Files: map[string]string{"app.py": source}}
 }
 
 func pyNamed(handler string, files map[string]string) program {
-	return program{runtime: "python3.12", handler: handler, files: files}
+	return program{Runtime: "python3.12", Handler: handler, Files: files}
 }
 
 const pyUnhandled = "\\[WARNING\\]\t" + timestamp + "\t\tLAMBDA_WARNING: Unhandled exception\\..*runtimes-update.html\r\n"
@@ -24,12 +25,12 @@ func pythonBehaviours() []behaviour {
 		{
 			name: "a result is JSON with spaces as json.dumps writes it", ok: true,
 			program: py("def handler(event, context):\n    return {'got': event, 'n': [1, 2.5, None, True]}\n"),
-			event:   event{payload: `{"a":"ü"}`},
+			event:   event{Payload: `{"a":"ü"}`},
 			body:    `\{"got": \{"a": "ü"\}, "n": \[1, 2.5, null, true\]\}`,
 		},
 		{
 			name: "older runtimes escape what isn't ASCII", ok: true,
-			program: program{runtime: "python3.11", handler: "app.handler", files: map[string]string{"app.py": "def handler(e, c):\n    return 'ü\u2028'\n"}},
+			program: program{Runtime: "python3.11", Handler: "app.handler", Files: map[string]string{"app.py": "def handler(e, c):\n    return 'ü\u2028'\n"}},
 			body:    `"\\u00fc\\u2028"`,
 		},
 		{
@@ -48,19 +49,19 @@ func pythonBehaviours() []behaviour {
 		{
 			name:    "an exception is an error object with its trace, and a log record",
 			program: py("def handler(event, context):\n    raise ValueError('bad')\n"),
-			body:    `\{"errorMessage": "bad", "errorType": "ValueError", "requestId": "` + requestID + `", "stackTrace": \["  File \\"/[^ ]*/app.py\\", line 2, in handler\\n    raise ValueError\('bad'\)\\n"\]\}`,
+			body:    `\{"errorMessage": "bad", "errorType": "ValueError", "requestId": "` + runner.RequestID + `", "stackTrace": \["  File \\"/[^ ]*/app.py\\", line 2, in handler\\n    raise ValueError\('bad'\)\\n"\]\}`,
 			header:  "ValueError",
 			log:     "\\[ERROR\\] ValueError: bad\nTraceback \\(most recent call last\\):\n\u00a0\u00a0File \"/[^ ]*/app.py\", line 2, in handler\n\u00a0\u00a0\u00a0\u00a0raise ValueError\\('bad'\\)\n",
 		},
 		{
 			name:    "python3.8 has no request ID in its error object",
-			program: program{runtime: "python3.8", handler: "app.handler", files: map[string]string{"app.py": "def handler(e, c):\n    raise Exception('Failed: x')\n"}},
+			program: program{Runtime: "python3.8", Handler: "app.handler", Files: map[string]string{"app.py": "def handler(e, c):\n    raise Exception('Failed: x')\n"}},
 			body:    `\{"errorMessage": "Failed: x", "errorType": "Exception", "stackTrace": \[.*\]\}`,
 		},
 		{
 			name:    "a result without a JSON form",
 			program: py("def handler(event, context):\n    return {1, 2}\n"),
-			body:    `\{"errorMessage": "Unable to marshal response: Object of type set is not JSON serializable", "errorType": "Runtime.MarshalError", "requestId": "` + requestID + `", "stackTrace": \[\]\}`,
+			body:    `\{"errorMessage": "Unable to marshal response: Object of type set is not JSON serializable", "errorType": "Runtime.MarshalError", "requestId": "` + runner.RequestID + `", "stackTrace": \[\]\}`,
 			header:  "Runtime.MarshalError",
 			log:     "\\[ERROR\\] Runtime.MarshalError: Unable to marshal response: Object of type set is not JSON serializable\nTraceback \\(most recent call last\\):\n",
 		},
@@ -145,86 +146,86 @@ func pythonBehaviours() []behaviour {
 			name: "print goes line by line and in order with log records", ok: true,
 			program: py("import logging, sys\ndef handler(e, c):\n    print('one\\ntwo')\n    logging.warning('three\\nfour %s', 4)\n    sys.stderr.write('five\\n')\n    logging.info('dropped')\n"),
 			body:    `null`,
-			log:     "one\ntwo\n\\[WARNING\\]\t" + timestamp + "\t" + requestID + "\tthree\nfour 4\nfive\n",
+			log:     "one\ntwo\n\\[WARNING\\]\t" + timestamp + "\t" + runner.RequestID + "\tthree\nfour 4\nfive\n",
 		},
 		{
 			name: "the root logger has the function's level", ok: true,
 			program: py("import logging\nlogging.getLogger().setLevel('INFO')\ndef handler(e, c):\n    logging.info('kept')\n"),
 			body:    `null`,
-			log:     "\\[INFO\\]\t" + timestamp + "\t" + requestID + "\tkept\n",
+			log:     "\\[INFO\\]\t" + timestamp + "\t" + runner.RequestID + "\tkept\n",
 		},
 		{
 			name: "JSON log records", ok: true,
 			program: program{
-				runtime: "python3.12", handler: "app.handler", logging: jsonLogging,
-				files: map[string]string{"app.py": "import logging\nlog = logging.getLogger('mine')\ndef handler(e, c):\n    log.debug('hello %s', 'x', extra={'k': [1]})\n    try:\n        1 / 0\n    except ZeroDivisionError:\n        log.exception('oh')\n    print('plain')\n"},
+				Runtime: "python3.12", Handler: "app.handler", Logging: jsonLogging,
+				Files: map[string]string{"app.py": "import logging\nlog = logging.getLogger('mine')\ndef handler(e, c):\n    log.debug('hello %s', 'x', extra={'k': [1]})\n    try:\n        1 / 0\n    except ZeroDivisionError:\n        log.exception('oh')\n    print('plain')\n"},
 			},
 			body: `null`,
-			log: `\{"timestamp": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "level": "DEBUG", "message": "hello x", "logger": "mine", "requestId": "` + requestID + `", "k": \[1\]\}` + "\n" +
-				`\{"timestamp": "[^"]*", "level": "ERROR", "message": "oh", "logger": "mine", "stackTrace": \["  File .*\\n"\], "errorType": "ZeroDivisionError", "errorMessage": "division by zero", "requestId": "` + requestID + `", "location": "/[^"]*/app.py:handler:8"\}` + "\nplain\n",
+			log: `\{"timestamp": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "level": "DEBUG", "message": "hello x", "logger": "mine", "requestId": "` + runner.RequestID + `", "k": \[1\]\}` + "\n" +
+				`\{"timestamp": "[^"]*", "level": "ERROR", "message": "oh", "logger": "mine", "stackTrace": \["  File .*\\n"\], "errorType": "ZeroDivisionError", "errorMessage": "division by zero", "requestId": "` + runner.RequestID + `", "location": "/[^"]*/app.py:handler:8"\}` + "\nplain\n",
 		},
 		{
 			name: "JSON log level filters", ok: true,
 			program: program{
-				runtime: "python3.12", handler: "app.handler", logging: wick.LoggingConfig{Format: "JSON", ApplicationLevel: "ERROR"},
-				files: map[string]string{"app.py": "import logging\ndef handler(e, c):\n    logging.warning('no')\n    logging.error('yes')\n"},
+				Runtime: "python3.12", Handler: "app.handler", Logging: wick.LoggingConfig{Format: "JSON", ApplicationLevel: "ERROR"},
+				Files: map[string]string{"app.py": "import logging\ndef handler(e, c):\n    logging.warning('no')\n    logging.error('yes')\n"},
 			},
 			body: `null`,
-			log:  `\{"timestamp": "[^"]*", "level": "ERROR", "message": "yes", "logger": "root", "requestId": "` + requestID + `"\}` + "\n",
+			log:  `\{"timestamp": "[^"]*", "level": "ERROR", "message": "yes", "logger": "root", "requestId": "` + runner.RequestID + `"\}` + "\n",
 		},
 		{
 			name: "an exception in JSON form",
 			program: program{
-				runtime: "python3.12", handler: "app.handler", logging: jsonLogging,
-				files: map[string]string{"app.py": "def handler(e, c):\n    raise ValueError('bad')\n"},
+				Runtime: "python3.12", Handler: "app.handler", Logging: jsonLogging,
+				Files: map[string]string{"app.py": "def handler(e, c):\n    raise ValueError('bad')\n"},
 			},
 			body: `\{"errorMessage": "bad".*`,
-			log:  `\{"timestamp": "[^"]*", "level": "ERROR", "errorMessage": "bad", "errorType": "ValueError", "requestId": "` + requestID + `", "stackTrace": \[.*\]\}` + "\n",
+			log:  `\{"timestamp": "[^"]*", "level": "ERROR", "errorMessage": "bad", "errorType": "ValueError", "requestId": "` + runner.RequestID + `", "stackTrace": \[.*\]\}` + "\n",
 		},
 		{
 			name: "the context", ok: true,
 			program: py("def handler(e, c):\n    return [repr(c), 50000 < c.get_remaining_time_in_millis() <= 60000, c.client_context.custom, c.client_context.client.app_title, c.identity.cognito_identity_id, c.tenant_id]\n"),
 			event: event{
-				clientContext:   `{"custom":{"a":1},"env":{"e":"v"},"client":{"app_title":"T","unknown":2}}`,
-				cognitoIdentity: `{"cognitoIdentityId":"id","cognitoIdentityPoolId":"pool"}`, tenantID: "tenant",
+				ClientContext:   `{"custom":{"a":1},"env":{"e":"v"},"client":{"app_title":"T","unknown":2}}`,
+				CognitoIdentity: `{"cognitoIdentityId":"id","cognitoIdentityPoolId":"pool"}`, TenantID: "tenant",
 			},
-			body: `\["LambdaContext\(\[aws_request_id=` + requestID + `,log_group_name=/aws/lambda/f,log_stream_name=2026/01/01/\[\$LATEST\]0123456789abcdef0123456789abcdef,function_name=f,memory_limit_in_mb=128,function_version=\$LATEST,invoked_function_arn=arn:aws:lambda:us-east-1:000000000000:function:f,client_context=ClientContext\(\[custom=\{'a': 1\},env=\{'e': 'v'\},client=Client\(\[installation_id=None,app_title=T,app_version_name=None,app_version_code=None,app_package_name=None\]\)\]\),identity=CognitoIdentity\(\[cognito_identity_id=id,cognito_identity_pool_id=pool\]\),tenant_id=tenant\]\)", true, \{"a": 1\}, "T", "id", "tenant"\]`,
+			body: `\["LambdaContext\(\[aws_request_id=` + runner.RequestID + `,log_group_name=/aws/lambda/f,log_stream_name=2026/01/01/\[\$LATEST\]0123456789abcdef0123456789abcdef,function_name=f,memory_limit_in_mb=128,function_version=\$LATEST,invoked_function_arn=arn:aws:lambda:us-east-1:000000000000:function:f,client_context=ClientContext\(\[custom=\{'a': 1\},env=\{'e': 'v'\},client=Client\(\[installation_id=None,app_title=T,app_version_name=None,app_version_code=None,app_package_name=None\]\)\]\),identity=CognitoIdentity\(\[cognito_identity_id=id,cognito_identity_pool_id=pool\]\),tenant_id=tenant\]\)", true, \{"a": 1\}, "T", "id", "tenant"\]`,
 		},
 		{
 			name: "the W3C trace context leaves the client context", ok: true,
 			program: py("def handler(e, c):\n    return [c.w3c(), c.client_context.custom, hasattr(c.client_context, 'w3c')]\n"),
-			event:   event{clientContext: `{"custom":1,"w3c":{"traceparent":"00-1","other":"x","baggage":5}}`},
+			event:   event{ClientContext: `{"custom":1,"w3c":{"traceparent":"00-1","other":"x","baggage":5}}`},
 			body:    `\[\{"traceparent": "00-1"\}, 1, false\]`,
 		},
 		{
 			name: "JSON log records of values without a JSON form", ok: true,
 			program: program{
-				runtime: "python3.12", handler: "app.handler", logging: jsonLogging,
-				files: map[string]string{"app.py": "import logging\ndef handler(e, c):\n    logging.error({'a': {1}})\n    logging.error('x', extra={'k': {2}})\n"},
+				Runtime: "python3.12", Handler: "app.handler", Logging: jsonLogging,
+				Files: map[string]string{"app.py": "import logging\ndef handler(e, c):\n    logging.error({'a': {1}})\n    logging.error('x', extra={'k': {2}})\n"},
 			},
 			body: `null`,
 			log:  `\{[^\n]*"message": \{"a": "\{1\}"\}[^\n]*\}` + "\n" + `\{[^\n]*"message": "x"[^\n]*"k": "\{2\}"\}` + "\n",
 		},
 		{
 			name:    "a client context that isn't JSON",
-			program: py("def handler(e, c):\n    pass\n"), event: event{clientContext: "{x"},
+			program: py("def handler(e, c):\n    pass\n"), event: event{ClientContext: "{x"},
 			body: `\{"errorMessage": "Unable to parse Client Context JSON: .*", "errorType": "Runtime.LambdaContextUnmarshalError".*`,
 		},
 		{
 			name: "remaining time is never negative", ok: true,
-			program: py("def handler(e, c):\n    return c.get_remaining_time_in_millis()\n"), event: event{deadline: -5000000000},
+			program: py("def handler(e, c):\n    return c.get_remaining_time_in_millis()\n"), event: event{Deadline: -5000000000},
 			body: `0`,
 		},
 		{
 			name: "the trace ID is in the environment while there is one", ok: true,
-			program: py("import os\ndef handler(e, c):\n    return os.environ.get('_X_AMZN_TRACE_ID')\n"), event: event{trace: "Root=1-2-3"},
+			program: py("import os\ndef handler(e, c):\n    return os.environ.get('_X_AMZN_TRACE_ID')\n"), event: event{Trace: "Root=1-2-3"},
 			body: `"Root=1-2-3"`,
 		},
 		{
 			name: "environment, folder and clock are the function's", ok: true,
 			program: program{
-				runtime: "python3.12", handler: "app.handler", env: map[string]string{"MINE": "ü", "TZ": "Asia/Tokyo"},
-				files: map[string]string{"app.py": "import os, time\ndef handler(e, c):\n    return [sorted(k for k in os.environ if 'WICK' in k), os.environ['MINE'], os.getcwd() == os.environ['LAMBDA_TASK_ROOT'], time.localtime(0).tm_hour]\n"},
+				Runtime: "python3.12", Handler: "app.handler", Env: map[string]string{"MINE": "ü", "TZ": "Asia/Tokyo"},
+				Files: map[string]string{"app.py": "import os, time\ndef handler(e, c):\n    return [sorted(k for k in os.environ if 'WICK' in k), os.environ['MINE'], os.getcwd() == os.environ['LAMBDA_TASK_ROOT'], time.localtime(0).tm_hour]\n"},
 			},
 			body: `\[\[\], "ü", true, 9\]`,
 		},
@@ -265,7 +266,7 @@ func pythonBehaviours() []behaviour {
 		{
 			name: "a log record of many bytes stays one", ok: true,
 			program: py("import logging\ndef handler(e, c):\n    logging.error('x' * 300000 + '\\nend')\n"),
-			body:    `null`, log: "\\[ERROR\\]\t" + timestamp + "\t" + requestID + "\t" + strings.Repeat("x", 1000) + "x*\nend\n",
+			body:    `null`, log: "\\[ERROR\\]\t" + timestamp + "\t" + runner.RequestID + "\t" + strings.Repeat("x", 1000) + "x*\nend\n",
 		},
 	}
 }

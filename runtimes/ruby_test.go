@@ -5,14 +5,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 func rb(source string) program {
-	return program{runtime: "ruby3.3", handler: "app.handler", files: map[string]string{"app.rb": source}}
+	return program{Runtime: "ruby3.3", Handler: "app.handler", Files: map[string]string{"app.rb": source}}
 }
 
 func rbNamed(handler string, files map[string]string) program {
-	return program{runtime: "ruby3.3", handler: handler, files: files}
+	return program{Runtime: "ruby3.3", Handler: handler, Files: files}
 }
 
 func TestRubyBehaves(t *testing.T) { runBehaviours(t, rubyBehaviours()) }
@@ -22,7 +24,7 @@ func rubyBehaviours() []behaviour {
 		{
 			name: "a result is JSON", ok: true,
 			program: rb("def handler(event:, context:)\n  { got: event, n: [1, 2.5, nil, true] }\nend\n"),
-			event:   event{payload: `{"a":"ü"}`},
+			event:   event{Payload: `{"a":"ü"}`},
 			body:    `\{"got":\{"a":"ü"\},"n":\[1,2.5,null,true\]\}`,
 		},
 		{
@@ -32,7 +34,7 @@ func rubyBehaviours() []behaviour {
 		{
 			name: "big integers and floats keep what they are", ok: true,
 			program: rb("def handler(event:, context:)\n  event\nend\n"),
-			event:   event{payload: `[123456789012345678901234567890,1.5e300,0.1]`},
+			event:   event{Payload: `[123456789012345678901234567890,1.5e300,0.1]`},
 			body:    `\[123456789012345678901234567890,1.5e\+?300,0.1\]`,
 		},
 		{
@@ -161,7 +163,7 @@ func rubyBehaviours() []behaviour {
 			name: "a Logger's records have the request's ID and stay whole", ok: true,
 			program: rb("def handler(event:, context:)\n  Logger.new($stdout, progname: 'app').info(\"a\\nb\")\n  Logger.new($stderr).debug { 'c' }\n  l = Logger.new($stdout, level: Logger::WARN)\n  l.info('no')\n  l.warn('yes')\n  nil\nend\n"),
 			body:    `null`,
-			log:     "I, \\[[-0-9T:.]+ #\\d+\\]  INFO " + requestID + " -- app: a\nb\nD, \\[[-0-9T:.]+ #\\d+\\] DEBUG " + requestID + " -- : c\nW, .*yes\n",
+			log:     "I, \\[[-0-9T:.]+ #\\d+\\]  INFO " + runner.RequestID + " -- app: a\nb\nD, \\[[-0-9T:.]+ #\\d+\\] DEBUG " + runner.RequestID + " -- : c\nW, .*yes\n",
 		},
 		{
 			name: "a Logger with its own formatter or file is left alone", ok: true,
@@ -171,8 +173,8 @@ func rubyBehaviours() []behaviour {
 		{
 			name: "the context has every member", ok: true,
 			program: rb("def handler(event:, context:)\n  c = context\n  [c.aws_request_id, c.function_name, c.function_version, c.memory_limit_in_mb, c.invoked_function_arn, c.log_group_name, c.log_stream_name, c.deadline_ms.class, c.get_remaining_time_in_millis.between?(1000, 60_000), c.identity, c.client_context, c.tenant_id, ENV['_X_AMZN_TRACE_ID']]\nend\n"),
-			event:   event{clientContext: `{"custom":{"k":"v"}}`, cognitoIdentity: `{"cognitoIdentityId":"i"}`, tenantID: "t", trace: "Root=1-5-9"},
-			body: `\["` + requestID + `","f","\$LATEST","128","arn:aws:lambda:us-east-1:000000000000:function:f","/aws/lambda/f","2026/01/01/\[\$LATEST\][0-9a-f]+","Integer",true,` +
+			event:   event{ClientContext: `{"custom":{"k":"v"}}`, CognitoIdentity: `{"cognitoIdentityId":"i"}`, TenantID: "t", Trace: "Root=1-5-9"},
+			body: `\["` + runner.RequestID + `","f","\$LATEST","128","arn:aws:lambda:us-east-1:000000000000:function:f","/aws/lambda/f","2026/01/01/\[\$LATEST\][0-9a-f]+","Integer",true,` +
 				`\{"cognitoIdentityId":"i"\},\{"custom":\{"k":"v"\}\},"t","Root=1-5-9"\]`,
 		},
 		{
@@ -181,7 +183,7 @@ func rubyBehaviours() []behaviour {
 		},
 		{
 			name:    "a client context that is no JSON is the function's error",
-			program: rb("def handler(event:, context:)\n  1\nend\n"), event: event{clientContext: "nope"},
+			program: rb("def handler(event:, context:)\n  1\nend\n"), event: event{ClientContext: "nope"},
 			body: `\{"errorMessage":".*","errorType":"Function<JSON::ParserError>".*`,
 		},
 		{
@@ -200,13 +202,13 @@ func rubyBehaviours() []behaviour {
 		},
 		{
 			name: "the environment is the function's", ok: true,
-			program: program{runtime: "ruby3.2", handler: "app.handler", env: map[string]string{"MINE": "1", "TZ": "Asia/Tokyo"}, files: map[string]string{"app.rb": "def handler(event:, context:)\n  [ENV['MINE'], ENV['GEM_HOME'] == ENV['LAMBDA_RUNTIME_DIR'], ENV['GEM_PATH'].include?('3.2.0'), ENV['AWS_EXECUTION_ENV'], ENV.keys.grep(/WICK/), Time.now.utc_offset, 'ü'.encoding.to_s, Encoding.default_external.to_s, `echo $MINE`]\nend\n"}},
+			program: program{Runtime: "ruby3.2", Handler: "app.handler", Env: map[string]string{"MINE": "1", "TZ": "Asia/Tokyo"}, Files: map[string]string{"app.rb": "def handler(event:, context:)\n  [ENV['MINE'], ENV['GEM_HOME'] == ENV['LAMBDA_RUNTIME_DIR'], ENV['GEM_PATH'].include?('3.2.0'), ENV['AWS_EXECUTION_ENV'], ENV.keys.grep(/WICK/), Time.now.utc_offset, 'ü'.encoding.to_s, Encoding.default_external.to_s, `echo $MINE`]\nend\n"}},
 			body:    `\["1",true,true,"AWS_Lambda_ruby3.2",\[\],32400,"UTF-8","UTF-8","1\\n"\]`,
 		},
 		{
 			name: "a function's own marshaller", ok: true,
 			program: rb("class AwsLambda::Marshaller\n  def self.marshall_request(raw)\n    raw.body.bytesize\n  end\n  def self.marshall_response(r)\n    \"<#{r}>\"\n  end\nend\ndef handler(event:, context:)\n  event\nend\n"),
-			event:   event{payload: `{"a":1}`}, body: `<7>`,
+			event:   event{Payload: `{"a":1}`}, body: `<7>`,
 		},
 		{
 			name: "a child process has the environment and not the connection", ok: true,
@@ -214,13 +216,13 @@ func rubyBehaviours() []behaviour {
 		},
 		{
 			name: "JSON log format changes nothing, as AWS's client has none", ok: true,
-			program: program{runtime: "ruby3.3", handler: "app.handler", logging: jsonLogging, files: map[string]string{"app.rb": "def handler(event:, context:)\n  puts ENV['AWS_LAMBDA_LOG_FORMAT']\nend\n"}},
+			program: program{Runtime: "ruby3.3", Handler: "app.handler", Logging: jsonLogging, Files: map[string]string{"app.rb": "def handler(event:, context:)\n  puts ENV['AWS_LAMBDA_LOG_FORMAT']\nend\n"}},
 			body:    `null`, log: "JSON\n",
 		},
 		{
 			name: "a large event and a large answer", ok: true,
 			program: rb("def handler(event:, context:)\n  event.length.to_s + event\nend\n"),
-			event:   event{payload: `"` + strings.Repeat("ü", 1<<20) + `"`}, body: `"1048576ü+"`,
+			event:   event{Payload: `"` + strings.Repeat("ü", 1<<20) + `"`}, body: `"1048576ü+"`,
 		},
 	}
 }
@@ -231,11 +233,11 @@ func TestRubyKeepsItsState(t *testing.T) {
 	for _, stem := range []bool{true, false} {
 		p := runProgram(t, prog, stem)
 		for i, want := range []string{"1", "two", "3"} {
-			if o := p.invoke(event{}); o.ok != (want != "two") || !strings.Contains(o.body(), want) {
-				t.Errorf("event %d: %+v %s", i, o, o.body())
+			if o := p.Invoke(event{}); o.OK != (want != "two") || !strings.Contains(o.Body(), want) {
+				t.Errorf("event %d: %+v %s", i, o, o.Body())
 			}
 		}
-		p.finish()
+		p.Finish()
 	}
 }
 
