@@ -30,6 +30,7 @@ type entry struct {
 	mode    fs.FileMode
 	modTime time.Time // zero for a folder that the zip doesn't name
 	zip     *zip.File // nil for a folder that the zip doesn't name
+	from    string    // a folder that has it already, "" for none
 }
 
 // inflaters are decompressors to be used again: their windows are most of what

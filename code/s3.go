@@ -26,7 +26,7 @@ func (s *Store) Fetch(ctx context.Context, o Object) (wick.Package, error) {
 	none := wick.Package{}
 	if s.o.S3 == nil {
 		return none, wick.Errorf(wick.NotBuilt,
-			"Code.S3Bucket needs an S3-compatible service: start Wick with --forward s3=URL, or send the package as ZipFile")
+			"S3Bucket needs an S3-compatible service: start Wick with --forward s3=URL, or send the package as ZipFile")
 	}
 	in := &s3.GetObjectInput{Bucket: &o.Bucket, Key: &o.Key}
 	if o.Version != "" {

@@ -197,9 +197,9 @@ func (s *Store) Open(sha string) (*os.File, error) {
 	return f, err
 }
 
-// Collect removes every package that isn't in inUse (keys: SHA-256 in hex), isn't
-// held, and hasn't been used for the store's grace. It returns the bytes of the zips
-// it removed.
+// Collect removes every package and every folder of merged layers that isn't in inUse
+// (keys: SHA-256 in hex, wick.MergedLayers), isn't held, and hasn't been used for the
+// store's grace. It returns the bytes of the zips it removed.
 func (s *Store) Collect(ctx context.Context, inUse map[string]bool) (freed int64, err error) {
 	shards, err := os.ReadDir(filepath.Join(s.dir, "zips"))
 	if err != nil {
@@ -231,7 +231,7 @@ func (s *Store) Collect(ctx context.Context, inUse map[string]bool) (freed int64
 			}
 		}
 	}
-	return freed, nil
+	return freed, s.collectMerged(ctx, inUse)
 }
 
 // Remove removes a package and its folder, unless it is held. Removing what isn't

@@ -44,6 +44,11 @@ func (s *Store) Acquire(ctx context.Context, sha string) (dir string, release fu
 	if !validSHA(sha) {
 		return "", nil, wick.Errorf(wick.NotFound, "no such package: %s", sha)
 	}
+	return s.acquire(ctx, sha, func() error { return s.prepare(sha) })
+}
+
+// acquire returns the folder of that name, having prepare make it if need be.
+func (s *Store) acquire(ctx context.Context, sha string, prepare func() error) (dir string, release func(), err error) {
 	for {
 		s.mu.Lock()
 		if s.closed {
@@ -58,7 +63,7 @@ func (s *Store) Acquire(ctx context.Context, sha string) (dir string, release fu
 				s.mu.Unlock()
 				return s.tree(sha), s.releaser(t), nil
 			}
-			s.startUnpacking(sha, t)
+			s.startUnpacking(sha, t, prepare)
 		}
 		busy := t.busy
 		s.mu.Unlock()
@@ -86,13 +91,13 @@ func (s *Store) releaser(t *tree) func() {
 	})
 }
 
-// startUnpacking has a goroutine unpack a package; s.mu is held.
-func (s *Store) startUnpacking(sha string, t *tree) {
+// startUnpacking has a goroutine prepare a folder; s.mu is held.
+func (s *Store) startUnpacking(sha string, t *tree, prepare func() error) {
 	t.busy, t.ready, t.err = make(chan struct{}), false, nil
 	s.work.Add(1)
 	go func() {
 		defer s.work.Done()
-		err := s.prepare(sha)
+		err := prepare()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		t.ready, t.err = err == nil, err
@@ -106,19 +111,34 @@ func (s *Store) startUnpacking(sha string, t *tree) {
 
 // prepare makes sure that a package's folder is there and whole.
 func (s *Store) prepare(sha string) error {
-	f, err := s.Open(sha)
+	f, p, err := s.openPlan(sha)
 	if err != nil {
 		return err
 	}
 	defer f.Close() // only read
+	return s.unpack(sha, p)
+}
+
+// openPlan opens a package and reads what it unpacks to; the plan is of use until the
+// caller closes the file.
+func (s *Store) openPlan(sha string) (*os.File, *plan, error) {
+	f, err := s.Open(sha)
+	if err != nil {
+		return nil, nil, err
+	}
 	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("unpack package: %w", err)
+		return nil, nil, errors.Join(fmt.Errorf("unpack package: %w", err), f.Close())
 	}
 	p, err := readPlan(f, info.Size())
 	if err != nil {
-		return err
+		return nil, nil, errors.Join(err, f.Close())
 	}
+	return f, p, nil
+}
+
+// unpack makes the folder of that name what the plan says, unless it is already.
+func (s *Store) unpack(sha string, p *plan) error {
 	if s.whole(sha, p) {
 		return nil
 	}
@@ -253,6 +273,9 @@ func (p *plan) writeFiles(root string) error {
 
 // writeFile unpacks one file; the zip reader checks its size and CRC.
 func writeFile(root string, e *entry, buf []byte) (err error) {
+	if e.link(root) {
+		return nil
+	}
 	r, err := e.zip.Open()
 	if err != nil {
 		return badEntry(err)

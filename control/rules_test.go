@@ -71,7 +71,7 @@ func TestWhatCreateRefuses(t *testing.T) {
 		"two sources":          {func(in *CreateInput) { in.Code.S3 = &code.Object{Bucket: "b", Key: "k"} }, wick.InvalidParameter, "Please do not provide other FunctionCode parameters when providing a ZipFile."},
 		"an empty zip":         {func(in *CreateInput) { in.Code.Zip = []byte{} }, wick.InvalidParameter, "Uploaded file must be a non-empty zip"},
 		"no zip":               {func(in *CreateInput) { in.Code.Zip = []byte("def handler") }, wick.InvalidParameter, wordsUnzip},
-		"S3 without a service": {func(in *CreateInput) { in.Code = Source{S3: &code.Object{Bucket: "b", Key: "k"}} }, wick.NotBuilt, "Code.S3Bucket needs an S3-compatible service: start Wick with --forward s3=URL, or send the package as ZipFile"},
+		"S3 without a service": {func(in *CreateInput) { in.Code = Source{S3: &code.Object{Bucket: "b", Key: "k"}} }, wick.NotBuilt, "S3Bucket needs an S3-compatible service: start Wick with --forward s3=URL, or send the package as ZipFile"},
 		"an image":             {func(in *CreateInput) { in.PackageType = "Image" }, wick.NotBuilt, "Wick doesn't support container images (PackageType Image, Code.ImageUri) yet"},
 		"an image's address":   {func(in *CreateInput) { in.Code = Source{ImageURI: "x/y:z"} }, wick.NotBuilt, "Wick doesn't support container images (PackageType Image, Code.ImageUri) yet"},
 		"a layer":              {func(in *CreateInput) { in.Layers = []string{"arn"} }, wick.NotBuilt, "Wick doesn't support the setting Layers yet"},
