@@ -27,23 +27,34 @@ type Options struct {
 	Home   string
 	// Root is put in front of system paths (/usr/bin, …); for tests.
 	Root string
+	// Installed is where what wick runtimes install and add have brought is looked for,
+	// in the place of Dir: another server's Dir.
+	Installed string
 }
 
-// Set is the interpreters of this machine, and the bootstraps for them. It doesn't
-// change; its methods can be called from several goroutines.
+// Set is the interpreters of this machine, the bootstraps for them and the SDKs to go
+// with them. It changes with Refresh only; its methods can be called from several
+// goroutines.
 type Set struct {
-	dir          string
+	dir        string
+	options    Options
+	bootstraps map[Language]string
+
+	mu           sync.RWMutex // guards what Refresh finds
 	interpreters []Interpreter
-	bootstraps   map[Language]string
+	added        map[string]Interpreter // by runtime: what wick runtimes add has named
+	sdks         map[string]*Installed  // by sdkKey
 }
 
 // versionTimeout bounds asking one program for its version.
 const versionTimeout = 5 * time.Second
 
-// Discover finds the interpreters of this machine, on PATH and where the usual version
-// managers keep theirs, and writes the bootstraps. Versions are read from folder names
-// where a manager made them; other programs are asked once, and the answer remembered
-// until the file changes.
+// Discover finds the interpreters of this machine, those that wick runtimes install or add
+// has brought, on PATH and where the usual version managers keep theirs, and writes the
+// bootstraps. Versions are read from folder names where a manager made them; other
+// programs are asked once, and the answer remembered until the file changes.
+//
+// No instance may be running out of o.Dir: what an SDK that is gone left there is removed.
 func Discover(ctx context.Context, o Options) (*Set, error) {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
@@ -51,7 +62,10 @@ func Discover(ctx context.Context, o Options) (*Set, error) {
 	if o.Home == "" {
 		o.Home, _ = os.UserHomeDir() // without a home there are no version managers in it
 	}
-	s := &Set{dir: o.Dir, bootstraps: map[Language]string{}}
+	if o.Installed == "" {
+		o.Installed = o.Dir
+	}
+	s := &Set{dir: o.Dir, options: o, bootstraps: map[Language]string{}}
 	for _, l := range languages {
 		if l.command == nil {
 			continue
@@ -62,12 +76,64 @@ func Discover(ctx context.Context, o Options) (*Set, error) {
 		}
 		s.bootstraps[l.name] = dir
 	}
-	s.interpreters = identify(ctx, candidates(o), filepath.Join(o.Dir, "interpreters.json"))
-	return s, nil
+	if err := s.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.sweepFolders(ReadInstalled(o.Installed))
 }
 
+// Refresh looks again for interpreters and for what has been installed and added. Matches
+// made before stay as they are: whoever holds one compares its StemKey with a new one's.
+func (s *Set) Refresh(ctx context.Context) error {
+	o := s.options
+	installed := ReadInstalled(o.Installed)
+	found := identify(ctx, append(installedCandidates(installed), candidates(o)...), filepath.Join(o.Dir, "interpreters.json"))
+	if err := ctx.Err(); err != nil {
+		return err // not all have been asked
+	}
+	paths, err := Added(o.Installed)
+	if err != nil {
+		return err
+	}
+	added := map[string]Interpreter{}
+	for runtime, path := range paths {
+		// One that isn't there any more is none: the machine's others serve.
+		if in, err := interpreterAt(ctx, runtime, path); err == nil {
+			added[runtime] = in
+		}
+	}
+	sdks := map[string]*Installed{}
+	for n, i := range installed {
+		if key := sdkKey(i.Language, i.For); i.Kind == KindSDK && sdks[key] == nil {
+			sdks[key] = &installed[n] // the newest comes first
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interpreters, s.added, s.sdks = found, added, sdks
+	return nil
+}
+
+func sdkKey(l Language, version string) string { return string(l) + " " + version }
+
 // List returns the interpreters, by language and version, newest first.
-func (s *Set) List() []Interpreter { return append([]Interpreter(nil), s.interpreters...) }
+func (s *Set) List() []Interpreter {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return append([]Interpreter(nil), s.interpreters...)
+}
+
+// installedCandidates are the interpreters among what is installed.
+func installedCandidates(installed []Installed) []candidate {
+	var all []candidate
+	for _, i := range installed {
+		bin := filepath.Join(i.Files(), filepath.FromSlash(i.Bin))
+		if i.Kind == KindInterpreter && runnable(bin) {
+			all = append(all, candidate{language: i.Language, bin: bin, version: i.Version, source: "wick"})
+		}
+	}
+	return all
+}
 
 // candidate is a program that may be an interpreter.
 type candidate struct {
@@ -262,18 +328,9 @@ func identify(ctx context.Context, all []candidate, memoryFile string) []Interpr
 	}
 	var found []Interpreter
 	for _, c := range all {
-		v, ok := parseVersion(c.version)
-		l := c.language.known()
-		if !ok || !l.runs(v) {
-			continue // too old for the bootstraps, or another language by now
+		if in, ok := c.interpreter(); ok {
+			found = append(found, in)
 		}
-		in := Interpreter{Language: c.language, Version: c.version, Bin: c.bin, Source: c.source}
-		if l.root != nil {
-			in.Root = l.root(c.bin)
-		} else if !strings.HasPrefix(c.bin, "/usr/") {
-			in.Root = filepath.Dir(filepath.Dir(c.bin))
-		}
-		found = append(found, in)
 	}
 	sort.SliceStable(found, func(i, j int) bool {
 		if found[i].Language != found[j].Language {
@@ -284,6 +341,23 @@ func identify(ctx context.Context, all []candidate, memoryFile string) []Interpr
 		return b.less(a)
 	})
 	return found
+}
+
+// interpreter returns the candidate as what it is; ok is false for one too old for the
+// bootstraps, or of another language by now.
+func (c candidate) interpreter() (in Interpreter, ok bool) {
+	v, ok := parseVersion(c.version)
+	l := c.language.known()
+	if !ok || !l.runs(v) {
+		return Interpreter{}, false
+	}
+	in = Interpreter{Language: c.language, Version: c.version, Bin: c.bin, Source: c.source}
+	if l.root != nil {
+		in.Root = l.root(c.bin)
+	} else if !strings.HasPrefix(c.bin, "/usr/") {
+		in.Root = filepath.Dir(filepath.Dir(c.bin))
+	}
+	return in, true
 }
 
 func askVersion(ctx context.Context, c *candidate) string {

@@ -204,7 +204,7 @@ func TestDeprecatedRuntimesAreKnown(t *testing.T) {
 func TestWhatAnInstanceMountsIsThereAndReadable(t *testing.T) {
 	s := set(t)
 	for _, in := range s.List() {
-		mounts, err := s.mounts(in)
+		mounts, err := s.mounts(in, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 
 var java = &language{
 	name: Java, title: "Java", prefix: "java",
-	identifier: regexp.MustCompile(`^(\d{1,3})(?:\.al2)?$`),
+	identifier: regexp.MustCompile(`^(\d{1,3})(?:\.al2|\.al2023)?$`),
 	// A newer one runs what was compiled for an older, never the other way round.
 	onlyNewer: true,
 	runs:      func(v version) bool { return v[0] >= 8 },

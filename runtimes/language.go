@@ -34,6 +34,10 @@ type language struct {
 	byMinor bool
 	// onlyNewer refuses interpreters older than the identifier's version.
 	onlyNewer bool
+	// sameMajor refuses interpreters of another major version.
+	sameMajor bool
+	// carriesSDK says that AWS's images of the language have its SDK in /var/runtime.
+	carriesSDK bool
 	// runs says whether the bootstrap runs on a version.
 	runs func(version) bool
 

@@ -8,43 +8,68 @@ import (
 	"github.com/wick-run/wick"
 )
 
-// Match returns what runs a runtime here. It is the newest patch of the version the
-// runtime names; where that is missing, the version nearest to it, the newer one of two
-// equally near (a newer interpreter takes older code more often than the other way
-// round). With strict a runtime whose very version is missing is refused.
+// Match returns what runs a runtime here, ready to be started. It is what wick runtimes
+// add has named; else the newest patch of the version the runtime names; where that is
+// missing, the version nearest to it, the newer one of two equally near (a newer
+// interpreter takes older code more often than the other way round). With strict a
+// runtime whose very version is missing is refused.
 //
 // The error is a *wick.Error: InvalidParameter for a name that isn't a runtime or, with
 // strict, not here; NotBuilt for a language Wick doesn't run; InvalidRuntime where the
-// machine has no interpreter of the language.
+// machine has nothing that runs it. It says what to do.
 func (s *Set) Match(runtime string, strict bool) (Match, error) {
+	m, sdk, err := s.find(runtime, strict)
+	if err != nil || m.Language == Provided {
+		return m, err
+	}
+	m.Mounts, err = s.mounts(m.Interpreter, sdk)
+	if err != nil {
+		return Match{}, err
+	}
+	return m, nil
+}
+
+// Look is Match without anything made ready: it has no Mounts.
+func (s *Set) Look(runtime string) (Match, error) {
+	m, _, err := s.find(runtime, false)
+	return m, err
+}
+
+func (s *Set) find(runtime string, strict bool) (Match, *Installed, error) {
 	want, ok := parseRuntime(runtime)
 	if !ok {
 		if isKnown, _ := Known(runtime); isKnown {
-			return Match{}, wick.Errorf(wick.NotBuilt, "runtime %s is not supported by Wick yet", runtime)
+			return Match{}, nil, wick.Errorf(wick.NotBuilt, "runtime %s is not supported by Wick yet", runtime)
 		}
-		return Match{}, wick.Errorf(wick.InvalidParameter, "%s is not a runtime", runtime)
+		return Match{}, nil, wick.Errorf(wick.InvalidParameter, "%s is not a runtime", runtime)
 	}
 	m := Match{Runtime: runtime, Language: want.language}
 	if want.language == Provided {
 		m.Exact = true
 		m.RuntimeVersion = "provided:" + providedSuffix(runtime) + "v1"
-		return m, nil
+		return m, nil, nil
 	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	l := want.language.known()
 	best, exact, found := nearest(s.interpreters, want)
+	if in, ok := s.added[runtime]; ok {
+		v, _ := parseVersion(in.Version) // interpreters without a version aren't kept
+		best, exact, found = in, l.distance(want, v) == 0, true
+	}
 	if !found {
 		needs := l.title
 		if l.onlyNewer {
 			needs = fmt.Sprintf("%s %d or newer", l.title, want.major)
 		}
-		return Match{}, wick.Errorf(wick.InvalidRuntime,
-			"runtime %s needs %s, and none was found on this machine: install it, or start wick with it on PATH",
-			runtime, needs)
+		return Match{}, nil, wick.Errorf(wick.InvalidRuntime,
+			"runtime %s needs %s, and none was found on this machine: run `wick runtimes install %s`, which gets it or says how",
+			runtime, needs, runtime)
 	}
 	if !exact && strict {
-		return Match{}, wick.Errorf(wick.InvalidParameter,
-			"runtime %s is not on this machine (nearest: %s %s at %s); install it, or serve without --strict-runtimes",
-			runtime, l.title, best.Version, best.Bin)
+		return Match{}, nil, wick.Errorf(wick.InvalidParameter,
+			"runtime %s is not on this machine (nearest: %s %s at %s); run `wick runtimes install %s`, or serve without --strict-runtimes",
+			runtime, l.title, best.Version, best.Bin, runtime)
 	}
 	m.Interpreter, m.Exact = best, exact
 	switch {
@@ -55,12 +80,11 @@ func (s *Set) Match(runtime string, strict bool) (Match, error) {
 	default:
 		m.RuntimeVersion = fmt.Sprintf("%s:%s.v1", l.prefix, strings.TrimSuffix(runtime[len(l.prefix):], ".x"))
 	}
-	mounts, err := s.mounts(best)
-	if err != nil {
-		return Match{}, err
+	sdk := s.sdks[sdkKey(best.Language, best.SDKVersion())]
+	if sdk != nil {
+		m.SDK = sdk.Name
 	}
-	m.Mounts = mounts
-	return m, nil
+	return m, sdk, nil
 }
 
 func providedSuffix(runtime string) string {
@@ -76,17 +100,10 @@ func nearest(all []Interpreter, want wanted) (best Interpreter, exact, found boo
 	var bestVersion version
 	for _, in := range all {
 		v, ok := parseVersion(in.Version)
-		if in.Language != want.language || !ok {
+		if in.Language != want.language || !ok || !l.takes(want, v) {
 			continue
 		}
-		distance := v[0] - want.major
-		if l.byMinor {
-			// No language had a hundred minor versions of one major version.
-			distance = 100*distance + v[1] - want.minor
-		}
-		if l.onlyNewer && distance < 0 {
-			continue
-		}
+		distance := l.distance(want, v)
 		near := abs(distance) < abs(bestDistance)
 		newer := abs(distance) == abs(bestDistance) && bestVersion.less(v)
 		if !found || near || newer {
@@ -94,6 +111,24 @@ func nearest(all []Interpreter, want wanted) (best Interpreter, exact, found boo
 		}
 	}
 	return best, found && bestDistance == 0, found
+}
+
+// distance is how much newer than a runtime a version is, in the versions that the
+// language's identifiers count.
+func (l *language) distance(want wanted, v version) int {
+	if l.byMinor {
+		// No language had a hundred minor versions of one major version.
+		return 100*(v[0]-want.major) + v[1] - want.minor
+	}
+	return v[0] - want.major
+}
+
+// takes says whether a version can stand in for a runtime's.
+func (l *language) takes(want wanted, v version) bool {
+	if l.sameMajor && v[0] != want.major {
+		return false
+	}
+	return !l.onlyNewer || l.distance(want, v) >= 0
 }
 
 func abs(n int) int {
@@ -104,10 +139,14 @@ func abs(n int) int {
 }
 
 // mounts returns where an interpreter and its bootstrap come to be inside.
-func (s *Set) mounts(in Interpreter) ([]Mount, error) {
+func (s *Set) mounts(in Interpreter, sdk *Installed) ([]Mount, error) {
 	mounts, err := in.Language.known().mounts(s, in)
 	if err != nil {
 		return nil, err
 	}
-	return append(mounts, Mount{s.bootstraps[in.Language], runtimeDir}), nil
+	folder, err := s.runtimeFolder(in, sdk)
+	if err != nil {
+		return nil, err
+	}
+	return append(mounts, Mount{folder, runtimeDir}), nil
 }

@@ -13,6 +13,7 @@ var node = &language{
 	name: Node, title: "Node.js", prefix: "nodejs",
 	identifier: regexp.MustCompile(`^(\d{1,3})(?:\..+)?$`),
 	runs:       func(v version) bool { return v[0] >= 16 },
+	carriesSDK: true,
 
 	programs: regexp.MustCompile(`^(?:node|nodejs)$`),
 	printed:  regexp.MustCompile(`^v(\d+\.\d+\.\d+)`),

@@ -12,6 +12,8 @@ var python = &language{
 	name: Python, title: "Python", prefix: "python",
 	identifier: regexp.MustCompile(`^(\d{1,3})\.(\d{1,3})$`),
 	byMinor:    true,
+	sameMajor:  true,
+	carriesSDK: true,
 	runs:       func(v version) bool { return v[0] == 3 && v[1] >= 8 },
 
 	programs: regexp.MustCompile(`^python3(?:\.\d+)?$`),

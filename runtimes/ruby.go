@@ -12,6 +12,7 @@ var ruby = &language{
 	name: Ruby, title: "Ruby", prefix: "ruby",
 	identifier: regexp.MustCompile(`^(\d{1,3})\.(\d{1,3})$`),
 	byMinor:    true,
+	carriesSDK: true,
 	runs:       func(v version) bool { return v[0] >= 3 },
 
 	programs: regexp.MustCompile(`^ruby(?:\d+\.\d+)?$`),

@@ -1,6 +1,8 @@
 package runtimes
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,12 +30,16 @@ type Match struct {
 	// RuntimeVersion is for INIT_START: "python:3.12.v1" in AWS's form, or what really
 	// runs it, "python:3.11.7 (python3.12 not on this machine)".
 	RuntimeVersion string
+	// SDK names the SDK in /var/runtime, "" where none is installed for the interpreter.
+	SDK string
 	// Mounts are what a sandbox needs beside its usual folders, outer paths first.
 	Mounts []Mount
 }
 
 // StemKey is equal for matches that the same stem can serve.
-func (m Match) StemKey() string { return string(m.Language) + " " + m.Interpreter.Bin }
+func (m Match) StemKey() string {
+	return string(m.Language) + " " + m.Interpreter.Bin + " " + m.Interpreter.Version + " " + m.SDK
+}
 
 // Where things are inside. Source: Lambda runtime environment variables; as recorded.
 const (
@@ -49,13 +55,15 @@ var runtimes = map[string]bool{
 	"nodejs": true, "nodejs4.3": true, "nodejs4.3-edge": true, "nodejs6.10": true, "nodejs8.10": true,
 	"nodejs10.x": true, "nodejs12.x": true, "nodejs14.x": true,
 	"nodejs16.x": false, "nodejs18.x": false, "nodejs20.x": false, "nodejs22.x": false, "nodejs24.x": false,
-	"python2.7": true, "python3.6": true, "python3.7": true,
+	"nodejs26.x": false,
+	"python2.7":  true, "python3.6": true, "python3.7": true,
 	"python3.8": false, "python3.9": false, "python3.10": false, "python3.11": false,
-	"python3.12": false, "python3.13": false, "python3.14": false,
+	"python3.12": false, "python3.13": false, "python3.14": false, "python3.15": false,
 	"java8": true, "java8.al2": false, "java11": false, "java17": false, "java21": false, "java25": false,
+	"java8.al2023": false, "java11.al2023": false, "java17.al2023": false,
 	"dotnetcore1.0": true, "dotnetcore2.0": true, "dotnetcore2.1": true, "dotnetcore3.1": true,
 	"dotnet6": false, "dotnet8": false, "dotnet10": false,
-	"ruby2.5": true, "ruby2.7": true, "ruby3.2": false, "ruby3.3": false, "ruby3.4": false,
+	"ruby2.5": true, "ruby2.7": true, "ruby3.2": false, "ruby3.3": false, "ruby3.4": false, "ruby4.0": false,
 	"go1.x": true, "provided": true, "provided.al2": false, "provided.al2023": false,
 }
 
@@ -65,6 +73,9 @@ func Known(runtime string) (known, deprecated bool) {
 	deprecated, known = runtimes[runtime]
 	return known, deprecated
 }
+
+// Identifiers returns every runtime identifier AWS has or had, in no order.
+func Identifiers() []string { return slices.Collect(maps.Keys(runtimes)) }
 
 // version is a dotted version as numbers.
 type version [3]int
