@@ -190,6 +190,54 @@ func (f *Fleet) Retire(id wick.FunctionID, version, current string) {
 	}
 }
 
+// Renew ends the instances that would be made in another way now, by another interpreter
+// or with another SDK: those that are idle, the others after their event, and those booted
+// ahead.
+func (f *Fleet) Renew() {
+	f.mu.Lock()
+	functions := make(map[*pool]*wick.Function, len(f.pools))
+	for _, p := range f.pools {
+		functions[p] = p.function
+	}
+	stocks := make(map[*stock]string, len(f.stocks))
+	for _, s := range f.stocks {
+		stocks[s] = s.plan.Match.Runtime
+	}
+	f.mu.Unlock()
+	current := make(map[string]string) // StemKey by runtime; "" where nothing runs it any more
+	for _, fn := range functions {
+		current[fn.Runtime] = ""
+	}
+	for _, runtime := range stocks {
+		current[runtime] = ""
+	}
+	for runtime := range current {
+		if m, err := f.o.Host.Runtimes.Match(runtime, false); err == nil {
+			current[runtime] = m.StemKey()
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for p, fn := range functions {
+		for m := range p.members {
+			if m.inst == nil || m.inst.StemKey() == current[fn.Runtime] {
+				continue
+			}
+			m.expires = time.Time{}
+			if slices.Contains(p.idle, m) {
+				f.stop(m)
+			}
+		}
+		f.dropIfEmpty(p)
+	}
+	for s, runtime := range stocks {
+		if s.plan.Match.StemKey() != current[runtime] {
+			s.lastUsed = time.Time{} // what is booting just now goes with the next sweep
+			f.dropStems(s, 0)
+		}
+	}
+}
+
 // Instances returns the state of every instance, oldest first.
 func (f *Fleet) Instances() []wick.InstanceStatus {
 	f.mu.Lock()

@@ -185,6 +185,9 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
+// StemKey says what the instance was made with: see runtimes.Match.
+func (i *Instance) StemKey() string { return i.plan.Match.StemKey() }
+
 // bootedLocked notes, once, that there is nothing to wait for any more before a
 // function is assigned; i.mu is held.
 func (i *Instance) bootedLocked() {
