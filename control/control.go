@@ -19,6 +19,8 @@ type Packages interface {
 	Put(ctx context.Context, r io.Reader) (wick.Package, error)
 	Fetch(ctx context.Context, o code.Object) (wick.Package, error)
 	Dir(ctx context.Context, sha256 string) (string, error)
+	DirOfLayers(ctx context.Context, sha256 []string) error
+	UnpackedBytes(sha256 string) (int64, error)
 	Collect(ctx context.Context, inUse map[string]bool) (freed int64, err error)
 }
 
@@ -36,10 +38,11 @@ type Match struct {
 	Name  string // e.g. "Python 3.11.2 (/usr/bin/python3)", for the operator
 }
 
-// Options configure Control. Store and Code are needed, the rest has defaults.
+// Options configure Control. Store, Layers and Code are needed, the rest has defaults.
 type Options struct {
-	Store wick.FunctionStore
-	Code  Packages
+	Store  wick.FunctionStore
+	Layers wick.LayerStore
+	Code   Packages
 	// Runtimes is asked at creation; nil takes every runtime as present.
 	Runtimes Runtimes
 	Log      *slog.Logger

@@ -104,7 +104,7 @@ func mustDo(t testing.TB, err error) {
 // restart returns a new Control over the same stores.
 func (b *bench) restart(change func(*Options)) *Control {
 	o := Options{
-		Store: b.store, Code: b.code, Architecture: ArchitectureX86,
+		Store: b.store, Layers: b.store, Code: b.code, Architecture: ArchitectureX86,
 		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: b.log}, nil)),
 	}
 	if change != nil {

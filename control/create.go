@@ -25,10 +25,16 @@ func (c *Control) Create(ctx context.Context, in *CreateInput) (*wick.Function, 
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkStorage(ctx, f.FunctionID, in.Code); err != nil {
+	if f.Layers, err = c.layersOf(ctx, f.FunctionID, in.Layers); err != nil {
+		return nil, err
+	}
+	if err := c.checkStorage(ctx, f.Account, f.Region, in.Code); err != nil {
 		return nil, err
 	}
 	if f.Code, err = c.store(ctx, in.Code); err != nil {
+		return nil, err
+	}
+	if err := c.checkUnpacked(f); err != nil {
 		return nil, err
 	}
 
@@ -93,13 +99,10 @@ func (c *Control) newFunction(in *CreateInput) (*wick.Function, error) {
 	if len(f.Tags) > maxTags {
 		return nil, tooManyTags()
 	}
-	if err := checkLayers(in.Layers); err != nil {
-		return nil, err
-	}
 	if err := checkSource(in.Code); err != nil {
 		return nil, err
 	}
-	if err := checkBuilt(in.NotBuilt, in.Layers, in.SnapStartApplyOn); err != nil {
+	if err := checkBuilt(in.NotBuilt, in.SnapStartApplyOn); err != nil {
 		return nil, err
 	}
 	return f, c.checkMachine(f.Name, f.Runtime, f.Architecture)
@@ -138,8 +141,8 @@ func (c *Control) store(ctx context.Context, s Source) (wick.Package, error) {
 
 // checkStorage refuses what would exceed the account's storage. Source: Lambda
 // quotas, function and layer storage.
-func (c *Control) checkStorage(ctx context.Context, id wick.FunctionID, s Source) error {
-	_, used, err := c.o.Store.AccountUsage(ctx, id.Account, id.Region)
+func (c *Control) checkStorage(ctx context.Context, account, region string, s Source) error {
+	_, used, err := c.o.Store.AccountUsage(ctx, account, region)
 	if err != nil {
 		return err
 	}

@@ -27,9 +27,7 @@ const maxPage = 50
 // marker of the next page ("" after the last). limit 0 means the most there can be.
 // InvalidParameter for a marker that Functions didn't give.
 func (c *Control) Functions(ctx context.Context, account, region, marker string, limit int) ([]*wick.Function, string, error) {
-	if limit <= 0 || limit > maxPage {
-		limit = maxPage
-	}
+	limit = pageOf(limit)
 	after, err := base64.RawURLEncoding.DecodeString(marker)
 	if err != nil || len(after) > 0 && !isName(string(after)) {
 		return nil, "", wick.Errorf(wick.InvalidParameter, "Invalid Marker: %s", marker)

@@ -44,7 +44,7 @@ type CreateInput struct {
 	Logging          *wick.LoggingConfig
 	SnapStartApplyOn string
 	Tags             map[string]string
-	Layers           []string
+	Layers           []string // ARNs of versions
 	Code             Source
 	// NotBuilt names the settings of the request that exist on AWS and not yet in
 	// Wick, as the request names them: they are refused, after AWS's own checks.
@@ -76,7 +76,7 @@ type UpdateConfigurationInput struct {
 	TracingMode      *string
 	Logging          *wick.LoggingConfig // empty members are unchanged
 	SnapStartApplyOn *string
-	Layers           []string
+	Layers           []string // ARNs of versions; nil: unchanged, empty: none
 	RevisionID       string
 	NotBuilt         []string
 }

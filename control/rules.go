@@ -193,20 +193,9 @@ func configureLogging(f *wick.Function, in *wick.LoggingConfig) error {
 	return nil
 }
 
-// checkLayers refuses layers: too many in AWS's words, any at all in ours.
-func checkLayers(layers []string) error {
-	if len(layers) > maxLayers {
-		return wick.Errorf(wick.InvalidParameter, "Cannot reference more than %d layers.", maxLayers)
-	}
-	return nil
-}
-
 // checkBuilt refuses settings that AWS has and Wick hasn't yet, by name.
-func checkBuilt(notBuilt []string, layers []string, snapStart string) error {
+func checkBuilt(notBuilt []string, snapStart string) error {
 	names := slices.Clone(notBuilt)
-	if len(layers) > 0 {
-		names = append(names, "Layers")
-	}
 	if snapStart != "" && snapStart != "None" {
 		names = append(names, "SnapStart ApplyOn "+snapStart)
 	}

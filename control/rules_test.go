@@ -74,7 +74,7 @@ func TestWhatCreateRefuses(t *testing.T) {
 		"S3 without a service": {func(in *CreateInput) { in.Code = Source{S3: &code.Object{Bucket: "b", Key: "k"}} }, wick.NotBuilt, "S3Bucket needs an S3-compatible service: start Wick with --forward s3=URL, or send the package as ZipFile"},
 		"an image":             {func(in *CreateInput) { in.PackageType = "Image" }, wick.NotBuilt, "Wick doesn't support container images (PackageType Image, Code.ImageUri) yet"},
 		"an image's address":   {func(in *CreateInput) { in.Code = Source{ImageURI: "x/y:z"} }, wick.NotBuilt, "Wick doesn't support container images (PackageType Image, Code.ImageUri) yet"},
-		"a layer":              {func(in *CreateInput) { in.Layers = []string{"arn"} }, wick.NotBuilt, "Wick doesn't support the setting Layers yet"},
+		"a layer of AWS's own": {func(in *CreateInput) { in.Layers = []string{"arn:aws:lambda:::awslayer:X"} }, wick.InvalidParameter, "Layer version arn:aws:lambda:::awslayer:X does not exist."},
 		"SnapStart":            {func(in *CreateInput) { in.SnapStartApplyOn = "PublishedVersions" }, wick.NotBuilt, "Wick doesn't support the setting SnapStart ApplyOn PublishedVersions yet"},
 		"settings":             {func(in *CreateInput) { in.NotBuilt = []string{"Publish", "VpcConfig"} }, wick.NotBuilt, "Wick doesn't support these settings yet: Publish, VpcConfig"},
 	} {
@@ -126,7 +126,7 @@ func TestWhatUpdatesRefuse(t *testing.T) {
 		"too much memory":              {config(func(in *UpdateConfigurationInput) { in.MemoryMB = n(20000) }), wick.InvalidParameter, "'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to 10240"},
 		"levels without JSON":          {config(func(in *UpdateConfigurationInput) { in.Logging = &wick.LoggingConfig{SystemLevel: "DEBUG"} }), wick.InvalidParameter, wordsLevel},
 		"another revision":             {config(func(in *UpdateConfigurationInput) { in.RevisionID = "x" }), wick.PreconditionFailed, wordsRevision},
-		"a layer":                      {config(func(in *UpdateConfigurationInput) { in.Layers = []string{"x"} }), wick.NotBuilt, "Wick doesn't support the setting Layers yet"},
+		"six layers":                   {config(func(in *UpdateConfigurationInput) { in.Layers = make([]string, 6) }), wick.InvalidParameter, "Cannot reference more than 5 layers."},
 		"SnapStart":                    {config(func(in *UpdateConfigurationInput) { in.SnapStartApplyOn = p("PublishedVersions") }), wick.NotBuilt, "Wick doesn't support the setting SnapStart ApplyOn PublishedVersions yet"},
 		"a setting":                    {config(func(in *UpdateConfigurationInput) { in.NotBuilt = []string{"KMSKeyArn"} }), wick.NotBuilt, "Wick doesn't support the setting KMSKeyArn yet"},
 		"coding what isn't there":      {update(func(in *UpdateCodeInput) { in.Function = named("absent") }), wick.NotFound, absent},

@@ -39,7 +39,7 @@ var errOvertaken = errors.New("function changed meanwhile")
 
 // settle prepares a function's package and commits the outcome.
 func (c *Control) settle(f *wick.Function) {
-	_, prepared := c.o.Code.Dir(c.ctx, f.Code.SHA256)
+	prepared := c.prepare(c.ctx, f)
 	if c.ctx.Err() != nil {
 		prepared = c.ctx.Err()
 	} else if err := c.commitSettled(f, prepared); err != nil && c.ctx.Err() == nil &&

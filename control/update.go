@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/wick-run/wick"
 )
@@ -22,7 +23,7 @@ func (c *Control) UpdateCode(ctx context.Context, in *UpdateCodeInput) (*wick.Fu
 	if err := checkSource(in.Code); err != nil {
 		return nil, err
 	}
-	if err := checkBuilt(in.NotBuilt, nil, ""); err != nil {
+	if err := checkBuilt(in.NotBuilt, ""); err != nil {
 		return nil, err
 	}
 	if err := checkChangeable(f, in.RevisionID); err != nil { // before the work is done
@@ -33,14 +34,21 @@ func (c *Control) UpdateCode(ctx context.Context, in *UpdateCodeInput) (*wick.Fu
 			return nil, err
 		}
 	}
-	if err := c.checkStorage(ctx, f.FunctionID, in.Code); err != nil {
+	if err := c.checkStorage(ctx, f.Account, f.Region, in.Code); err != nil {
 		return nil, err
 	}
 	p, err := c.store(ctx, in.Code)
 	if err != nil {
 		return nil, err
 	}
+	if err := c.checkUnpacked(&wick.Function{Code: p, Layers: f.Layers}); err != nil {
+		return nil, err
+	}
+	fits := f.Layers
 	edit := func(f *wick.Function) error {
+		if !slices.Equal(f.Layers, fits) {
+			return updateInProgress(f)
+		}
 		f.Code = p
 		if in.Architecture != "" {
 			f.Architecture = in.Architecture
@@ -69,14 +77,11 @@ func (c *Control) UpdateConfiguration(ctx context.Context, in *UpdateConfigurati
 	if err := checkEnvironment(in.Environment); err != nil {
 		return nil, err
 	}
-	if err := checkLayers(in.Layers); err != nil {
-		return nil, err
-	}
 	snapStart := ""
 	if in.SnapStartApplyOn != nil {
 		snapStart = *in.SnapStartApplyOn
 	}
-	if err := checkBuilt(in.NotBuilt, in.Layers, snapStart); err != nil {
+	if err := checkBuilt(in.NotBuilt, snapStart); err != nil {
 		return nil, err
 	}
 	if in.Runtime != nil {
@@ -84,7 +89,24 @@ func (c *Control) UpdateConfiguration(ctx context.Context, in *UpdateConfigurati
 			return nil, err
 		}
 	}
-	return c.change(ctx, in.Function, in.RevisionID, in.apply)
+	if in.Layers == nil {
+		return c.change(ctx, in.Function, in.RevisionID, in.apply)
+	}
+	layers, err := c.layersOf(ctx, f.FunctionID, in.Layers)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkUnpacked(&wick.Function{Code: f.Code, Layers: layers}); err != nil {
+		return nil, err
+	}
+	fits := f.Code
+	return c.change(ctx, in.Function, in.RevisionID, func(f *wick.Function) error {
+		if len(layers) > 0 && f.Code != fits {
+			return updateInProgress(f)
+		}
+		f.Layers = layers
+		return in.apply(f)
+	})
 }
 
 // apply edits a function as the request asks.
@@ -129,13 +151,18 @@ func checkChangeable(f *wick.Function, revision string) error {
 		return wick.Errorf(wick.Conflict,
 			"The operation cannot be performed at this time. The function is currently in the following state: %s", f.State)
 	case f.UpdateStatus == wick.UpdateInProgress:
-		return wick.Errorf(wick.Conflict,
-			"The operation cannot be performed at this time. An update is in progress for resource: %s", f.ARN())
+		return updateInProgress(f)
 	case revision != "" && revision != f.RevisionID:
 		return wick.Errorf(wick.PreconditionFailed, "The Revision Id provided does not match the latest Revision Id. "+
 			"Call the GetFunction/GetAlias API to retrieve the latest Revision Id")
 	}
 	return nil
+}
+
+// updateInProgress is AWS's answer to a change that comes while another is made.
+func updateInProgress(f *wick.Function) error {
+	return wick.Errorf(wick.Conflict,
+		"The operation cannot be performed at this time. An update is in progress for resource: %s", f.ARN())
 }
 
 // change edits $LATEST in a transaction, makes it known and has it settle.

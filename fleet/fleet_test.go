@@ -93,6 +93,10 @@ func (f folder) Acquire(context.Context, string) (string, func(), error) {
 	return string(f), func() {}, nil
 }
 
+func (f folder) AcquireLayers(context.Context, []string) (string, func(), error) {
+	return string(f), func() {}, nil
+}
+
 // theatre is a fleet whose functions have no walls, and the gate they wait at.
 type theatre struct {
 	*fleet.Fleet

@@ -37,6 +37,8 @@ type Code interface {
 	// Acquire returns the host's folder with a package, unpacking it if need be; it
 	// stays as it is until release is called.
 	Acquire(ctx context.Context, sha256 string) (dir string, release func(), err error)
+	// AcquireLayers is Acquire for packages laid over one another, one at least.
+	AcquireLayers(ctx context.Context, sha256 []string) (dir string, release func(), err error)
 }
 
 // Resolver answers DNS queries that arrive on an instance's sockets, in the
@@ -123,8 +125,8 @@ type Instance struct {
 	asked       *runtimeapi.Conn // a booted runtime's parked question for its function
 	booted      chan struct{}    // closed when that is there, or never will be
 	function    *wick.Function
-	codeDir     string // the host's folder with its code
-	releaseCode func() // lets go of that folder; nil before it is there
+	folders     folders
+	releases    []func() // let go of those
 	environ     map[string]string
 	assignment  []byte // the answer to that question
 	starting    chan *fault
@@ -211,22 +213,9 @@ func (i *Instance) AwaitBooted(ctx context.Context) {
 // the first event, as Lambda does. An error means the instance is of no use; the caller
 // stops it.
 func (i *Instance) Assign(ctx context.Context, p Plan, f *wick.Function) error {
-	dir, release, err := i.host.Code.Acquire(ctx, f.Code.SHA256)
+	dirs, err := i.attach(ctx, f)
 	if err != nil {
-		return fmt.Errorf("unpacking the code of %s: %w", f.Name, err)
-	}
-	i.mu.Lock()
-	stopping := i.state == wick.InstanceStopping || i.state == wick.InstanceStopped
-	if !stopping {
-		i.releaseCode = release // Stop calls it
-	}
-	i.mu.Unlock()
-	if stopping {
-		release()
-		return fmt.Errorf("assigning %s: %w", f.Name, errStopped)
-	}
-	if err := i.box.Attach(sandbox.Mount{Source: dir, Target: "/var/task"}); err != nil {
-		return fmt.Errorf("attaching the code of %s: %w", f.Name, err)
+		return err
 	}
 	if err := i.box.Limit(limitsOf(f, true)); err != nil {
 		return fmt.Errorf("limiting %s: %w", f.Name, err)
@@ -248,7 +237,7 @@ func (i *Instance) Assign(ctx context.Context, p Plan, f *wick.Function) error {
 		return err
 	}
 	i.mu.Lock()
-	i.function, i.match, i.codeDir, i.environ, i.assignment = f, p.Match, dir, env, doc
+	i.function, i.match, i.folders, i.environ, i.assignment = f, p.Match, dirs, env, doc
 	err = i.moveLocked(wick.InstanceInit)
 	i.mu.Unlock()
 	if err != nil {
@@ -441,8 +430,8 @@ func (i *Instance) Stop() error {
 		// reached here.
 		_ = i.moveLocked(wick.InstanceStopping)
 		i.generation++
-		c, starting, releaseCode := i.call, i.starting, i.releaseCode
-		i.call, i.starting, i.releaseCode = nil, nil, nil
+		c, starting, releases := i.call, i.starting, i.releases
+		i.call, i.starting, i.releases = nil, nil, nil
 		i.mu.Unlock()
 
 		i.iceMu.Lock() // a freeze under way ends first
@@ -450,8 +439,8 @@ func (i *Instance) Stop() error {
 		i.iceMu.Unlock()
 		i.conns.Close()
 		i.wg.Wait()
-		if releaseCode != nil {
-			releaseCode()
+		for _, release := range releases {
+			release()
 		}
 		if starting != nil {
 			starting <- stoppedFault

@@ -37,6 +37,13 @@ func (f folders) Acquire(_ context.Context, sha string) (string, func(), error) 
 	return "", nil, fmt.Errorf("no package %s", sha)
 }
 
+func (f folders) AcquireLayers(_ context.Context, shas []string) (string, func(), error) {
+	if dir, ok := f[wick.MergedLayers(shas)]; ok {
+		return dir, func() {}, nil
+	}
+	return "", nil, fmt.Errorf("no packages %v", shas)
+}
+
 // events keeps what instances state, as log text.
 type events struct {
 	mu    sync.Mutex

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -220,12 +218,12 @@ func (i *Instance) startRuntime() error {
 // function's log, as on AWS, only hints at.
 func (i *Instance) explainStart(program string, err error) {
 	i.mu.Lock()
-	name, inside := i.function.Name, strings.TrimPrefix(program, "/var/task")
-	file := filepath.Join(i.codeDir, inside)
+	name := i.function.Name
+	file, own := i.folders.host(program)
 	i.mu.Unlock()
 	reason := err.Error()
 	var bad *runtimes.BinaryError
-	if inside != program && errors.As(runtimes.CheckBinary(file), &bad) {
+	if own && errors.As(runtimes.CheckBinary(file), &bad) {
 		reason = bad.Detail
 	}
 	i.host.Log.Warn("a function's program can't be started: "+reason, "function", name, "program", program, "error", err)
@@ -235,7 +233,7 @@ func (i *Instance) explainStart(program string, err error) {
 func (i *Instance) ordinaryCommand(f *wick.Function, environ map[string]string) (runtimes.Command, *startError) {
 	cmd := i.host.Runtimes.Ordinary(i.match, f)
 	if i.match.Language == runtimes.Provided {
-		path, ok := runtimes.FindBootstrap(i.codeDir, "")
+		path, ok := runtimes.FindBootstrap(i.folders.task, i.folders.opt)
 		if !ok {
 			return cmd, &startError{noBootstrapFault([]string{"/var/task/bootstrap", "/opt/bootstrap"})}
 		}

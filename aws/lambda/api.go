@@ -65,6 +65,12 @@ func New(o Options) *API {
 	protocol.Handle(s, "ListTags", a.listTags)
 	protocol.Handle(s, "TagResource", a.tagResource)
 	protocol.Handle(s, "UntagResource", a.untagResource)
+	protocol.Handle(s, "PublishLayerVersion", a.publishLayerVersion)
+	protocol.Handle(s, "GetLayerVersion", a.getLayerVersion)
+	protocol.Handle(s, "GetLayerVersionByArn", a.getLayerVersionByArn)
+	protocol.Handle(s, "DeleteLayerVersion", a.deleteLayerVersion)
+	protocol.Handle(s, "ListLayers", a.listLayers)
+	protocol.Handle(s, "ListLayerVersions", a.listLayerVersions)
 	s.HandleRaw("Invoke", a.invoke)
 	return a
 }
@@ -74,15 +80,15 @@ func (a *API) Service() *protocol.Service { return a.service }
 
 // Handler serves package downloads below /_wick/code/ and hands every other request
 // to next (the protocol server), which thereby knows the address its client used:
-// GetFunction puts it into Code.Location.
+// GetFunction puts it into Code.Location, and what publishes or gets a layer's version into
+// Content.Location.
 func (a *API) Handler(next http.Handler) http.Handler {
 	downloads := a.CodeHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case len(r.URL.Path) > len(codePath) && r.URL.Path[:len(codePath)] == codePath:
 			downloads.ServeHTTP(w, r)
-		case r.Method == http.MethodGet:
-			// No other method's answer names an address; invocations are spared the copy.
+		case namesAddresses(r): // invocations are spared the copy
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), baseKey{}, baseOf(r))))
 		default:
 			next.ServeHTTP(w, r)

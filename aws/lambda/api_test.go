@@ -55,7 +55,6 @@ func TestWhatIsNotBuiltIsRefusedByName(t *testing.T) {
 			in.TenancyConfig = &types.TenancyConfig{TenantIsolationMode: types.TenantIsolationModePerTenant}
 		},
 		"DurableConfig":                       func(in *create) { in.DurableConfig = &types.DurableConfig{} },
-		"Layers":                              func(in *create) { in.Layers = []string{"arn:aws:lambda:us-east-1:111111111111:layer:l:1"} },
 		"Code.SourceKMSKeyArn":                func(in *create) { in.Code.SourceKMSKeyArn = aws.String("arn:aws:kms:us-east-1:111111111111:key/k") },
 		"SnapStart ApplyOn PublishedVersions": func(in *create) { in.SnapStart = &types.SnapStart{ApplyOn: types.SnapStartApplyOnPublishedVersions} },
 	} {
@@ -92,7 +91,9 @@ func TestEverySettingOfTheSDKIsReadOrRefused(t *testing.T) {
 		reflect.TypeFor[lambda.UpdateFunctionConfigurationInput](): shared + "RevisionId",
 		reflect.TypeFor[lambda.UpdateFunctionCodeInput](): "Architectures DryRun FunctionName ImageUri RevisionId S3Bucket S3Key S3ObjectVersion ZipFile " +
 			"Publish PublishTo SourceKMSKeyArn S3ObjectStorageMode",
-		reflect.TypeFor[types.FunctionCode](): "ImageUri S3Bucket S3Key S3ObjectVersion ZipFile S3ObjectStorageMode SourceKMSKeyArn",
+		reflect.TypeFor[lambda.PublishLayerVersionInput](): "CompatibleArchitectures CompatibleRuntimes Content Description LayerName LicenseInfo",
+		reflect.TypeFor[types.LayerVersionContentInput]():  "S3Bucket S3Key S3ObjectVersion ZipFile S3ObjectStorageMode",
+		reflect.TypeFor[types.FunctionCode]():              "ImageUri S3Bucket S3Key S3ObjectVersion ZipFile S3ObjectStorageMode SourceKMSKeyArn",
 	} {
 		for i := range typ.NumField() {
 			if f := typ.Field(i); f.IsExported() && !slices.Contains(strings.Fields(handled), f.Name) {

@@ -61,7 +61,8 @@ func newHarness(t testing.TB, invoker Invoker) *harness {
 		t.Fatal(err)
 	}
 	h.code = &gated{Store: store}
-	h.control = control.New(control.Options{Store: new(testkit.MemStore), Code: h.code, Architecture: "x86_64"})
+	functions := new(testkit.MemStore)
+	h.control = control.New(control.Options{Store: functions, Layers: functions, Code: h.code, Architecture: "x86_64"})
 	if invoker == nil {
 		invoker = resolver{h.control}
 	}

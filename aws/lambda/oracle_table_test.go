@@ -298,6 +298,21 @@ var scripts = map[string]func(*replay){
 		r.get("get-function-code-response-after-update", "f", "")
 		r.getConfiguration("get-function-config-response-after-update", "f", "")
 	},
+	"TestLambdaLayer::test_layer_lifecycle":  layerLifecycle,
+	"TestLambdaLayer::test_layer_exceptions": layerExceptions,
+	"TestLambdaLayer::test_layer_s3_content": func(r *replay) {
+		r.s3.objects["bucket/layer"] = handlerZip(r.t, "layer")
+		r.publishStep("publish_layer_result", "l", func(in *lambda.PublishLayerVersionInput) {
+			in.Content = &types.LayerVersionContentInput{S3Bucket: aws.String("bucket"), S3Key: aws.String("layer")}
+		})
+	},
+	"TestLambdaLayer::test_layer_compatibilities[runtimes0]": layerCompatibility(
+		"nodejs24.x", "nodejs22.x", "nodejs20.x", "nodejs18.x", "nodejs16.x", "nodejs14.x", "nodejs12.x",
+		"python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python3.8", "python3.7"),
+	"TestLambdaLayer::test_layer_compatibilities[runtimes1]": layerCompatibility(
+		"java25", "java21", "java17", "java11", "java8.al2", "java8", "dotnet10", "dotnet8", "dotnet6", "dotnetcore3.1", "go1.x",
+		"ruby3.4", "ruby3.3", "ruby3.2", "ruby2.7"),
+	"TestLambdaLayer::test_layer_compatibilities[runtimes2]": layerCompatibility("provided.al2023", "provided.al2", "provided"),
 	"TestLambdaLayer::test_layer_function_quota_exception": func(r *replay) {
 		r.createStep("create_function_with_six_layers", "f", func(in *lambda.CreateFunctionInput) {
 			for i := range 6 {
@@ -454,7 +469,8 @@ var reasons = []struct{ entries, reason string }{
 	{`^TestLambdaAlias::`, "aliases are not built yet"},
 	{`^TestLambdaProvisionedConcurrency::`, "provisioned concurrency is not built yet"},
 	{`^TestLambdaPermissions::|^TestLambdaRevisions::test_function_revisions_permissions`, "resource policies are not built yet"},
-	{`^TestLambdaLayer::test_layer_(exceptions|lifecycle|policy|s3|compat)|test_account_settings_total_code_size$`, "layers are not built yet"},
+	{`^TestLambdaLayer::test_layer_policy`, "permissions of layers are not built yet"},
+	{`test_account_settings_total_code_size$`, "it is four plain numbers; TestTheAccountsCodeSizeIsThatOfFunctionsAndLayers has its rule"},
 	{`^TestLambdaImages::test_lambda_image_`, "container images are not built yet"},
 	{`^TestLambdaSnapStart::`, "SnapStart and publishing are not built yet"},
 	{`^TestLambdaEventSourceMappings::|\[event_source_mapping\]|test_create_tag_on_esm_create`, "event source mappings are not built yet"},

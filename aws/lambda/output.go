@@ -46,6 +46,9 @@ func (a *API) configuration(f *wick.Function, qualifier string) *types.FunctionC
 		LastUpdateStatusReason:     optional(f.UpdateReason),
 		LastUpdateStatusReasonCode: types.LastUpdateStatusReasonCode(f.UpdateReasonCode),
 	}
+	for _, l := range f.Layers {
+		c.Layers = append(c.Layers, types.Layer{Arn: aws.String(l.ARN), CodeSize: l.Code.Size})
+	}
 	if f.Environment != nil {
 		c.Environment = &types.EnvironmentResponse{Variables: f.Environment}
 	}

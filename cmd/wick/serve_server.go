@@ -149,7 +149,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	})
 	s.opened(func() error { s.fleet.Close(expired()); return nil })
 	s.control = control.New(control.Options{
-		Store: store, Code: packages, Runtimes: matcher{s.runtimes}, Log: log,
+		Store: store, Layers: store, Code: packages, Runtimes: matcher{s.runtimes}, Log: log,
 		AllowDeprecatedRuntimes: c.AllowDeprecatedRuntimes, StrictRuntimes: c.StrictRuntimes,
 		AccountConcurrency: c.Concurrency,
 	})
