@@ -131,11 +131,11 @@ type LogFilter struct {
 	Dimensions                                     map[string]string
 
 	// Of a subscription filter.
-	DestinationARN, RoleARN, Distribution string
+	DestinationARN, RoleARN, Distribution string // Distribution is ByLogStream or Random
 }
 
-// LogFilterQuery selects filters by group and name. An empty group is all of the
-// account and region.
+// LogFilterQuery selects filters by group and name. A group without a name is all of its
+// account and region; without an account, too, all there are.
 type LogFilterQuery struct {
 	Group  LogGroupID
 	Kind   LogFilterKind

@@ -54,8 +54,8 @@ func (s *Store) LogFilters(ctx context.Context, q wick.LogFilterQuery) ([]wick.L
 		}
 	}
 	const query = `SELECT f.config FROM log_groups g JOIN log_filters f ON f.group_id = g.id
-		WHERE g.account = ? AND g.region = ? AND (? = '' OR g.name = ?) AND f.kind = ? AND substr(f.name, 1, length(?)) = ? ORDER BY f.name, g.name`
-	rows, err := s.readers.QueryContext(ctx, query, q.Group.Account, q.Group.Region, q.Group.Name, q.Group.Name, q.Kind, q.Prefix, q.Prefix)
+		WHERE (? = '' AND g.account <> '' OR g.account = ? AND g.region = ?) AND (? = '' OR g.name = ?) AND f.kind = ? AND substr(f.name, 1, length(?)) = ? ORDER BY f.name, g.name`
+	rows, err := s.readers.QueryContext(ctx, query, q.Group.Account, q.Group.Account, q.Group.Region, q.Group.Name, q.Group.Name, q.Kind, q.Prefix, q.Prefix)
 	if err != nil {
 		return nil, explain(s.path, err)
 	}

@@ -16,11 +16,23 @@ import (
 	"github.com/wick-run/wick/logs"
 )
 
+// Filters applies groups' filters; package logs/deliver has it.
+type Filters interface {
+	// Changed takes up the filters that a group has now.
+	Changed(ctx context.Context, id wick.LogGroupID) error
+}
+
 // Options configure the API. Logs and Groups are needed.
 type Options struct {
 	Logs   *logs.Logs
 	Groups wick.LogGroupStore
 	Now    func() time.Time // nil for the system's clock
+
+	// Filters is told when a group's filters change; nil: they are kept and not applied.
+	Filters Filters
+	// FindFunction fails unless there is the function that a subscription shall deliver
+	// to; nil takes every one.
+	FindFunction func(ctx context.Context, function wick.FunctionID, qualifier string) error
 
 	// TailEvery is the time between two updates of a live tail session, TailFor how long
 	// one lasts; 0 means AWS's, a second and three hours.

@@ -382,9 +382,10 @@ func TestWhatIsntKeptIsSaid(t *testing.T) {
 	_, err = h.client.ListLogGroups(h.ctx, &cloudwatchlogs.ListLogGroupsInput{FieldIndexNames: []string{"f"}})
 	wantError(t, err, "NotImplementedException", "fieldIndexNames")
 	_, err = h.client.PutSubscriptionFilter(h.ctx, &cloudwatchlogs.PutSubscriptionFilterInput{
-		LogGroupName: aws.String("g"), FilterName: aws.String("f"), FilterPattern: aws.String(""), DestinationArn: aws.String("arn:aws:lambda:us-east-1:111111111111:function:f"),
+		LogGroupName: aws.String("g"), FilterName: aws.String("f"), FilterPattern: aws.String(""), RoleArn: aws.String("arn:aws:iam::111111111111:role/r"),
+		DestinationArn: aws.String("arn:aws:kinesis:us-east-1:111111111111:stream/s"),
 	})
-	wantError(t, err, "NotImplementedException", "subscriptions")
+	wantError(t, err, "NotImplementedException", "Lambda functions only")
 	listed := must[*cloudwatchlogs.ListLogGroupsOutput](h)(h.client.ListLogGroups(h.ctx, &cloudwatchlogs.ListLogGroupsInput{LogGroupNamePattern: aws.String("^another|^nothing")}))
 	if len(listed.LogGroups) != 1 || *listed.LogGroups[0].LogGroupName != "another" {
 		t.Errorf("listed: %d groups", len(listed.LogGroups))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"strconv"
 	"strings"
 	"time"
@@ -60,7 +59,7 @@ func (a *API) putLogEvents(ctx context.Context, in *cloudwatchlogs.PutLogEventsI
 		}
 	}
 	out := &cloudwatchlogs.PutLogEventsOutput{
-		NextSequenceToken: aws.String(digits(now.UnixMilli(), 0, stream)), RejectedLogEventsInfo: rejected,
+		NextSequenceToken: aws.String(logs.Digits(now.UnixMilli(), 0, stream)), RejectedLogEventsInfo: rejected,
 	}
 	if in.Entity != nil { // events are kept without one, which is AWS's way to say so
 		out.RejectedEntityInfo = &types.RejectedEntityInfo{ErrorType: types.EntityRejectionErrorTypeUnsupportedLogGroupType}
@@ -102,13 +101,6 @@ func accepted(events []types.InputLogEvent, now time.Time, retentionDays int) (f
 		rejected.TooNewLogEventStartIndex = aws.Int32(int32(to))
 	}
 	return from, to, rejected
-}
-
-// digits identifies a record in AWS's form: 56 digits that sort by time.
-func digits(millis, seq int64, stream string) string {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(stream)) // a hash takes everything
-	return fmt.Sprintf("%016d%020d%020d", millis, seq, h.Sum64())
 }
 
 // Bounds of an answer with events. Source: GetLogEvents, FilterLogEvents.

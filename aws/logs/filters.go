@@ -2,6 +2,8 @@ package logs
 
 import (
 	"context"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -9,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/wick-run/wick"
-	"github.com/wick-run/wick/aws/protocol"
 	"github.com/wick-run/wick/logs/filter"
 )
 
@@ -27,15 +28,63 @@ func (a *API) putMetricFilter(ctx context.Context, in *cloudwatchlogs.PutMetricF
 	if t.DefaultValue != nil && len(t.Dimensions) > 0 {
 		return nil, invalid("Invalid metric transformation: dimensions and default value are mutually exclusive properties.")
 	}
+	if err := checkTransformation(t); err != nil {
+		return nil, err
+	}
 	id := groupID(ctx, *in.LogGroupName)
 	if _, err := a.group(ctx, id); err != nil {
 		return nil, err
 	}
-	return nil, a.o.Groups.PutLogFilter(ctx, wick.LogFilter{
+	return nil, a.putFilter(ctx, &wick.LogFilter{
 		Group: id, Kind: wick.MetricFilter, Name: *in.FilterName, Pattern: *in.FilterPattern, Created: a.o.Now(),
 		MetricName: *t.MetricName, MetricNamespace: *t.MetricNamespace, MetricValue: *t.MetricValue,
 		Unit: string(t.Unit), DefaultValue: t.DefaultValue, Dimensions: t.Dimensions,
 	}, maxMetricFilters)
+}
+
+// maxDimensions is how many a metric filter may have. Source: MetricTransformation.
+const maxDimensions = 3
+
+// checkTransformation finds what the model can't say.
+func checkTransformation(t *types.MetricTransformation) error {
+	if len(t.Dimensions) > maxDimensions {
+		return invalid("Invalid metric transformation: a maximum of %d dimensions is allowed.", maxDimensions)
+	}
+	for _, selector := range t.Dimensions {
+		if !strings.HasPrefix(selector, "$") {
+			return invalid("Invalid metric transformation: dimension value must be a field of the filter pattern, such as $.name or $name.")
+		}
+	}
+	if strings.HasPrefix(*t.MetricValue, "$") {
+		return nil
+	}
+	if n, err := strconv.ParseFloat(*t.MetricValue, 64); err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return invalid("Invalid metric transformation: metric value must be a number or a field of the filter pattern.")
+	}
+	return nil
+}
+
+// putFilter stores a filter and has it applied from now on.
+func (a *API) putFilter(ctx context.Context, f *wick.LogFilter, limit int) error {
+	if err := a.o.Groups.PutLogFilter(ctx, *f, limit); err != nil {
+		return err
+	}
+	return a.filtersChanged(ctx, f.Group)
+}
+
+func (a *API) filtersChanged(ctx context.Context, id wick.LogGroupID) error {
+	if a.o.Filters == nil {
+		return nil
+	}
+	return a.o.Filters.Changed(context.WithoutCancel(ctx), id)
+}
+
+func (a *API) deleteFilter(ctx context.Context, group string, kind wick.LogFilterKind, name string) error {
+	id := groupID(ctx, group)
+	if err := a.o.Groups.DeleteLogFilter(ctx, id, kind, name); err != nil {
+		return err
+	}
+	return a.filtersChanged(ctx, id)
 }
 
 func (a *API) describeMetricFilters(ctx context.Context, in *cloudwatchlogs.DescribeMetricFiltersInput) (*cloudwatchlogs.DescribeMetricFiltersOutput, error) {
@@ -103,7 +152,7 @@ func (a *API) filters(
 }
 
 func (a *API) deleteMetricFilter(ctx context.Context, in *cloudwatchlogs.DeleteMetricFilterInput) (*cloudwatchlogs.DeleteMetricFilterOutput, error) {
-	return nil, a.o.Groups.DeleteLogFilter(ctx, groupID(ctx, *in.LogGroupName), wick.MetricFilter, *in.FilterName)
+	return nil, a.deleteFilter(ctx, *in.LogGroupName, wick.MetricFilter, *in.FilterName)
 }
 
 func (a *API) testMetricFilter(_ context.Context, in *cloudwatchlogs.TestMetricFilterInput) (*cloudwatchlogs.TestMetricFilterOutput, error) {
@@ -120,52 +169,4 @@ func (a *API) testMetricFilter(_ context.Context, in *cloudwatchlogs.TestMetricF
 		}
 	}
 	return out, nil
-}
-
-// putSubscriptionFilter refuses what AWS refuses; what AWS takes isn't built yet.
-func (a *API) putSubscriptionFilter(ctx context.Context, in *cloudwatchlogs.PutSubscriptionFilterInput) (*cloudwatchlogs.PutSubscriptionFilterOutput, error) {
-	if _, err := filter.Parse(*in.FilterPattern); err != nil {
-		return nil, invalid("%v", err)
-	}
-	arn := strings.SplitN(*in.DestinationArn, ":", 7)
-	if len(arn) < 6 || arn[0] != "arn" {
-		return nil, invalid("destinationArn is not a valid ARN.")
-	}
-	call := protocol.From(ctx)
-	switch vendor := arn[2]; {
-	case vendor == "lambda" && arn[4] != call.Account:
-		// Recorded: test_put_subscription_filter_errors.
-		return nil, wick.Errorf(wick.AccessDenied, "Cross-account lambda invocation passing is not allowed. You must use DestinationPolicies to create cross account lambda triggers.")
-	case vendor != "lambda" && in.RoleArn == nil:
-		// Recorded there too.
-		return nil, invalid("destinationArn for vendor %s cannot be used without roleArn", vendor)
-	}
-	if _, err := a.group(ctx, groupID(ctx, *in.LogGroupName)); err != nil {
-		return nil, err
-	}
-	return nil, wick.Errorf(wick.NotBuilt, "Wick doesn't deliver log events to subscriptions yet")
-}
-
-func (a *API) describeSubscriptionFilters(
-	ctx context.Context, in *cloudwatchlogs.DescribeSubscriptionFiltersInput,
-) (*cloudwatchlogs.DescribeSubscriptionFiltersOutput, error) {
-	list, next, err := a.filters(ctx, wick.SubscriptionFilter, in.LogGroupName, in.FilterNamePrefix, in.NextToken, in.Limit, func(*wick.LogFilter) bool { return true })
-	if err != nil {
-		return nil, err
-	}
-	out := &cloudwatchlogs.DescribeSubscriptionFiltersOutput{SubscriptionFilters: make([]types.SubscriptionFilter, len(list)), NextToken: next}
-	for i := range list {
-		f := &list[i]
-		out.SubscriptionFilters[i] = types.SubscriptionFilter{
-			CreationTime: millis(f.Created), DestinationArn: &f.DestinationARN, Distribution: types.Distribution(f.Distribution),
-			FilterName: &f.Name, FilterPattern: &f.Pattern, LogGroupName: &f.Group.Name, RoleArn: given(f.RoleARN),
-		}
-	}
-	return out, nil
-}
-
-func (a *API) deleteSubscriptionFilter(
-	ctx context.Context, in *cloudwatchlogs.DeleteSubscriptionFilterInput,
-) (*cloudwatchlogs.DeleteSubscriptionFilterOutput, error) {
-	return nil, a.o.Groups.DeleteLogFilter(ctx, groupID(ctx, *in.LogGroupName), wick.SubscriptionFilter, *in.FilterName)
 }

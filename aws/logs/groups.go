@@ -158,7 +158,10 @@ func (a *API) deleteLogGroup(ctx context.Context, in *cloudwatchlogs.DeleteLogGr
 	if g.DeletionProtected {
 		return nil, validation("The specified log group has deletion protection enabled and can't be deleted.")
 	}
-	return nil, a.o.Logs.DeleteGroup(ctx, g.LogGroupID)
+	if err := a.o.Logs.DeleteGroup(ctx, g.LogGroupID); err != nil {
+		return nil, err
+	}
+	return nil, a.filtersChanged(ctx, g.LogGroupID)
 }
 
 // retentions are the days that may be kept. Source: PutRetentionPolicy.

@@ -27,6 +27,11 @@ const (
 	// tailBytes is how much text may wait for a session between two updates; what comes
 	// beyond counts as matched and not sent.
 	tailBytes = 16 << 20
+	// tailPause is how long a session waits before it begins. The Go SDK closes a request's
+	// body as soon as there is an answer; net/http, which looks once more for the body's
+	// end after sending it, then takes that for a failure and cuts the connection. A
+	// stream that begins within microseconds would be cut every few times.
+	tailPause = 50 * time.Millisecond
 )
 
 // liveTail is one session.
@@ -54,6 +59,11 @@ func (a *API) startLiveTail(ctx context.Context, in *cloudwatchlogs.StartLiveTai
 	defer leave()
 	tap := a.o.Logs.Tap(s.taps, tailBytes)
 	defer tap.Close()
+	select {
+	case <-time.After(tailPause):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	err = out.Send("sessionStart", &types.LiveTailSessionStart{
 		RequestId: &call.RequestID, SessionId: aws.String(uuid.NewString()), LogGroupIdentifiers: in.LogGroupIdentifiers,
 		LogStreamNames: in.LogStreamNames, LogStreamNamePrefixes: in.LogStreamNamePrefixes, LogEventFilterPattern: in.LogEventFilterPattern,

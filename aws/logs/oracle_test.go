@@ -140,8 +140,7 @@ func TestReplayOfTheRealService(t *testing.T) {
 
 // reasons say why an entry isn't replayed.
 var reasons = map[string]string{
-	"TestSubscriptionFilters::test_put_subscription_filter_lambda":       "log events aren't delivered to subscriptions yet, and AddPermission isn't built",
-	"TestSubscriptionFilterUpdates::test_put_subscription_filter_update": "log events aren't delivered to subscriptions yet",
+	"TestSubscriptionFilters::test_put_subscription_filter_lambda": "AddPermission isn't built; test/journeys delivers to a function",
 }
 
 const (
@@ -339,6 +338,18 @@ var scripts = map[string]func(*replay){
 	"TestSubscriptionFilters::test_describe_subscription_filters_log_group_not_found": func(r *replay) {
 		_, err := r.client.DescribeSubscriptionFilters(r.ctx, &cloudwatchlogs.DescribeSubscriptionFiltersInput{LogGroupName: aws.String("none")})
 		r.step("error-log-group-not-found", err)
+	},
+	"TestSubscriptionFilterUpdates::test_put_subscription_filter_update": func(r *replay) {
+		r.group(testGroup)
+		for _, pattern := range []string{"", "[]"} {
+			_, err := r.client.PutSubscriptionFilter(r.ctx, &cloudwatchlogs.PutSubscriptionFilterInput{
+				LogGroupName: aws.String(testGroup), FilterName: aws.String("test"), FilterPattern: &pattern,
+				DestinationArn: aws.String("arn:aws:lambda:us-east-1:111111111111:function:f"),
+			})
+			r.worked(err)
+		}
+		_, err := r.client.DescribeSubscriptionFilters(r.ctx, &cloudwatchlogs.DescribeSubscriptionFiltersInput{LogGroupName: aws.String(testGroup)})
+		r.step("updated-filter", err)
 	},
 	"TestSubscriptionFilterUpdates::test_put_subscription_filter_errors": func(r *replay) {
 		subscribe := func(group, destination string) error {

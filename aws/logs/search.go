@@ -81,7 +81,7 @@ func (a *API) filterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogE
 	for i := range s.found {
 		e := &s.found[i]
 		out.Events = append(out.Events, types.FilteredLogEvent{
-			EventId: aws.String(digits(e.Timestamp.UnixMilli(), e.Seq, e.Stream)), LogStreamName: &e.Stream,
+			EventId: aws.String(logs.EventID(e)), LogStreamName: &e.Stream,
 			Timestamp: millis(e.Timestamp), IngestionTime: millis(e.Ingested), Message: &e.Message,
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/logs"
 )
 
 // streamToken is where a list of streams goes on; Last counts in the order of events.
@@ -62,7 +63,7 @@ func (a *API) describeLogStreams(ctx context.Context, in *cloudwatchlogs.Describ
 			StoredBytes: aws.Int64(0), //nolint:staticcheck // it is in AWS's answers, as zero
 		}
 		if !st.Ingested.IsZero() {
-			out.LogStreams[i].UploadSequenceToken = aws.String(digits(st.Ingested.UnixMilli(), 0, st.Name))
+			out.LogStreams[i].UploadSequenceToken = aws.String(logs.Digits(st.Ingested.UnixMilli(), 0, st.Name))
 		}
 	}
 	return out, nil

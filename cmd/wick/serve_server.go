@@ -31,6 +31,7 @@ import (
 	"github.com/wick-run/wick/instance"
 	"github.com/wick-run/wick/invoke"
 	"github.com/wick-run/wick/logs"
+	"github.com/wick-run/wick/logs/deliver"
 	"github.com/wick-run/wick/runtimes"
 	"github.com/wick-run/wick/sandbox"
 	"github.com/wick-run/wick/sqlstore"
@@ -83,6 +84,7 @@ type server struct {
 	runtimes *runtimes.Set
 	logs     *logs.Logs
 	logsAPI  *awslogs.API
+	deliver  *deliver.Deliver
 	traces   *traces.Traces
 	control  *control.Control
 	fleet    *fleet.Fleet
@@ -120,8 +122,6 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		return nil, err
 	}
 	s.opened(s.logs.Close)
-	s.logsAPI = awslogs.New(awslogs.Options{Logs: s.logs, Groups: store})
-	s.opened(s.logsAPI.Close)
 	s.traces = traces.Open(traces.Options{Store: store, Log: log})
 	s.opened(s.traces.Close)
 	packages, err := code.Open(filepath.Join(c.DataDir, "code"), s.codeOptions())
@@ -162,6 +162,11 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	if c.Record.has("traces") {
 		invoker.Trace(s.traces)
 	}
+	if err := s.openDeliver(ctx, store, invoker); err != nil {
+		return nil, err
+	}
+	s.logsAPI = awslogs.New(awslogs.Options{Logs: s.logs, Groups: store, Filters: s.deliver, FindFunction: s.findFunction})
+	s.opened(s.logsAPI.Close)
 	lambda := awslambda.New(awslambda.Options{
 		Control: s.control, Invoker: invoker,
 		Code: packages, Secret: keys.Sign("code", nil), Log: log,

@@ -266,6 +266,7 @@ func filters(t *testing.T, s LogGroups) {
 		{wick.LogFilterQuery{Group: logGroup, Kind: wick.MetricFilter}, "[a=changed b=x]"},
 		{wick.LogFilterQuery{Group: logGroup, Kind: wick.MetricFilter, Prefix: "b"}, "[b=x]"},
 		{wick.LogFilterQuery{Group: everywhere, Kind: wick.MetricFilter}, "[a=changed b=x c=x]"},
+		{wick.LogFilterQuery{Kind: wick.MetricFilter}, "[a=changed b=x c=x]"},
 		{wick.LogFilterQuery{Group: logGroup, Kind: wick.SubscriptionFilter}, "[a=x]"},
 	} {
 		if got := list(tt.q); got != tt.want {
