@@ -39,7 +39,10 @@ type Options struct {
 	// MaxStems is how many instances of a kind are booted ahead at most, waiting for a
 	// function. How many really are follows from how many were used lately. 0: none.
 	MaxStems int
-	Log      *slog.Logger
+	// Waited is told of each event that no idle instance was there for, and how long it
+	// then took until it had one, or was refused; nil: nobody is.
+	Waited func(fn *wick.Function, wait time.Duration)
+	Log    *slog.Logger
 }
 
 // Fleet is all instances of a server.

@@ -28,7 +28,13 @@ func (f *Fleet) acquire(ctx context.Context, fn *wick.Function) (*member, error)
 	p.waiters = append(p.waiters, w)
 	f.feed(p)
 	f.mu.Unlock()
-	return f.await(ctx, p, w)
+	if f.o.Waited == nil {
+		return f.await(ctx, p, w)
+	}
+	began := time.Now()
+	m, err := f.await(ctx, p, w)
+	f.o.Waited(fn, time.Since(began))
+	return m, err
 }
 
 // take notes that an event is given to an instance; Fleet.mu is held.

@@ -38,6 +38,13 @@ type Tracer interface {
 	Invoked(e *wick.Invoked)
 }
 
+// Counter counts what becomes of events that no instance sees.
+type Counter interface {
+	// Throttled takes an event for whose function the account's concurrency or the
+	// machine's memory was used up.
+	Throttled(f *wick.Function)
+}
+
 // Invoker walks events along the path.
 type Invoker struct {
 	functions   Functions
@@ -45,6 +52,7 @@ type Invoker struct {
 	concurrency int64
 	accounts    sync.Map // account/region → *atomic.Int64: events being worked on
 	tracer      Tracer   // nil: nothing is traced
+	counter     Counter  // nil: nothing is counted
 }
 
 // New returns an Invoker; concurrency is each account's limit, 0 for DefaultConcurrency.
@@ -58,6 +66,9 @@ func New(functions Functions, fleet Fleet, concurrency int) *Invoker {
 // Trace has t decide about and record traces. Call it before the first Invoke.
 func (v *Invoker) Trace(t Tracer) { v.tracer = t }
 
+// Count has c count events. Call it before the first Invoke.
+func (v *Invoker) Count(c Counter) { v.counter = c }
+
 // Invoke walks one event: resolve, admit, place and deliver, answer. Its errors are
 // *wick.Error: NotFound, Conflict, TooManyRequests over the account's concurrency or
 // on a full machine, Unavailable while shutting down, Internal. ctx ends only the
@@ -70,7 +81,7 @@ func (v *Invoker) Invoke(ctx context.Context, r *Request) (*Result, error) {
 	t := v.traceOf(f, r.Trace)
 	leave, err := v.admit(f)
 	if err != nil {
-		return nil, t.refused(r, f, err)
+		return nil, t.refused(r, f, v.counted(f, err))
 	}
 	defer leave()
 	payload, err := whole(r.Payload)
@@ -82,7 +93,7 @@ func (v *Invoker) Invoke(ctx context.Context, r *Request) (*Result, error) {
 		ClientContext: r.ClientContext, Payload: payload, Tail: r.Tail,
 	})
 	if err != nil {
-		return nil, t.refused(r, f, asError(err))
+		return nil, t.refused(r, f, v.counted(f, asError(err)))
 	}
 	t.answered(r, f, a)
 	result := &Result{
@@ -112,6 +123,14 @@ func (v *Invoker) admit(f *wick.Function) (leave func(), err error) {
 		}
 	}
 	return func() { running.Add(-1) }, nil
+}
+
+// counted counts an event that was refused because of the load, and returns the error.
+func (v *Invoker) counted(f *wick.Function, err error) error {
+	if v.counter != nil && wick.KindOf(err) == wick.TooManyRequests {
+		v.counter.Throttled(f)
+	}
+	return err
 }
 
 // whole returns a payload's bytes, without a copy where it has them.

@@ -27,6 +27,12 @@ func (f fleetFunc) Invoke(_ context.Context, _ *wick.Function, inv *instance.Inv
 	return f(inv)
 }
 
+// counter notes which functions' events were throttled.
+type counter string
+
+// Throttled implements invoke.Counter.
+func (c *counter) Throttled(f *wick.Function) { *c += counter(f.Name + " " + f.Region + ";") }
+
 func request(region string) *invoke.Request {
 	return &invoke.Request{
 		Function:  wick.FunctionID{Account: wick.DefaultAccount, Region: region, Name: "f"},
@@ -58,6 +64,8 @@ func TestOverTheConcurrencyOfAnAccountAnEventIsRefusedAtOnce(t *testing.T) {
 		<-leave
 		return &instance.Answer{}, nil
 	}), 2)
+	var throttled counter
+	v.Count(&throttled)
 	done := make(chan error)
 	send := func(region string) {
 		go func() {
@@ -73,6 +81,9 @@ func TestOverTheConcurrencyOfAnAccountAnEventIsRefusedAtOnce(t *testing.T) {
 	if !errors.As(err, &e) || e.Kind != wick.TooManyRequests || e.Reason != "ConcurrentInvocationLimitExceeded" ||
 		e.Message != "Rate Exceeded." {
 		t.Errorf("the third came to %#v", err)
+	}
+	if throttled != "f us-east-1;" {
+		t.Errorf("counted are %q", throttled)
 	}
 	send("eu-west-1") // a limit of its own
 	for range 3 {

@@ -117,6 +117,13 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
+// CommitLatency returns how long the commits since Open took, in milliseconds.
+func (s *Store) CommitLatency() wick.Distribution {
+	s.writer.latencyMu.Lock()
+	defer s.writer.latencyMu.Unlock()
+	return s.writer.latency.Clone()
+}
+
 // makeFile makes the database file, for its owner only: it holds the functions'
 // environment variables. SQLite gives the files beside it the same permissions.
 func makeFile(path string) error {

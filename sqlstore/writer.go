@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
+
+	"github.com/wick-run/wick"
 )
 
 // writer is the one goroutine that changes the database. Callers hand it closures;
@@ -22,6 +25,9 @@ type writer struct {
 	tx       *tx
 	jobs     chan *job
 	maxBatch int
+
+	latencyMu sync.Mutex        // guards latency
+	latency   wick.Distribution // of commits, in ms
 
 	closeOnce sync.Once
 	closing   chan struct{}
@@ -165,14 +171,23 @@ func (w *writer) commit(jobs []*job) (ran int) {
 		w.rollback()
 		return len(jobs)
 	}
+	began := time.Now()
 	if err := w.tx.run("COMMIT"); err != nil {
 		fail(jobs, fmt.Errorf("committing: %w", err))
 		w.rollback()
 	}
+	w.took(time.Since(began))
 	if w.onCommit != nil {
 		w.onCommit()
 	}
 	return len(jobs)
+}
+
+// took notes how long a commit took.
+func (w *writer) took(d time.Duration) {
+	w.latencyMu.Lock()
+	defer w.latencyMu.Unlock()
+	w.latency.Add(float64(d)/float64(time.Millisecond), 1)
 }
 
 // runInSavepoint runs one job; its failure is undone and kept in the job. The error

@@ -187,3 +187,13 @@ func TestAFailedCommitFailsAllOfIt(t *testing.T) {
 		t.Errorf("the next change: %v", err)
 	}
 }
+
+func TestCommitsAreTimed(t *testing.T) {
+	s := open(t)
+	if _, err := s.AddMetricPoints(t.Context(), []wick.MetricPoint{{}}, 1); err != nil {
+		t.Fatal(err)
+	}
+	if d := s.CommitLatency(); d.Count != 1 || d.Max <= 0 {
+		t.Errorf("the latency is %+v", d)
+	}
+}
