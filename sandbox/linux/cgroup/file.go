@@ -11,13 +11,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // file is an open control file. Opened without the runtime's poller, into which
 // os.Open would put it (these files can be polled): nobody waits for them there.
-type file struct{ f *os.File }
+type file struct {
+	f   *os.File
+	raw syscall.RawConn // of f
+}
 
 // openFile opens a control file; flag is unix.O_RDONLY or unix.O_RDWR.
 func openFile(path string, flag int) (file, error) {
@@ -29,7 +33,12 @@ func openFile(path string, flag int) (file, error) {
 		if err != nil {
 			return file{}, &fs.PathError{Op: "open", Path: path, Err: err}
 		}
-		return file{os.NewFile(uintptr(fd), path)}, nil
+		f := os.NewFile(uintptr(fd), path)
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return file{}, errors.Join(err, f.Close())
+		}
+		return file{f, raw}, nil
 	}
 }
 
@@ -52,13 +61,29 @@ func (f file) read(buf []byte) ([]byte, error) {
 	return bytes.TrimSpace(buf[:n]), nil
 }
 
+// number reads a file that holds nothing but one, in one call: os.File would make
+// another to see that there is no more, and this is read at the end of each invocation.
 func (f file) number() (int64, error) {
-	var buf [32]byte
-	text, err := f.read(buf[:])
-	if err != nil {
-		return 0, err
+	if f.f == nil {
+		return 0, errors.ErrUnsupported
 	}
-	return strconv.ParseInt(string(text), 10, 64)
+	var buf [32]byte
+	var n int
+	var failed error
+	err := f.raw.Control(func(fd uintptr) {
+		for {
+			if n, failed = unix.Pread(int(fd), buf[:], 0); !errors.Is(failed, unix.EINTR) {
+				return
+			}
+		}
+	})
+	switch {
+	case err != nil:
+		return 0, os.ErrClosed // which it means, in other words
+	case failed != nil:
+		return 0, failed
+	}
+	return strconv.ParseInt(string(bytes.TrimSpace(buf[:n])), 10, 64)
 }
 
 func (f file) write(value string) error {
