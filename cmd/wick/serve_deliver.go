@@ -15,7 +15,7 @@ import (
 // openDeliver begins to apply the filters of log groups: what they find goes to
 // functions through the invoker, as an event of anyone's does.
 func (s *server) openDeliver(ctx context.Context, filters wick.LogGroupStore, invoker *invoke.Invoker) (err error) {
-	s.deliver, err = deliver.Open(ctx, deliver.Options{Logs: s.logs, Groups: filters, Invoke: deliverTo(invoker), Log: s.log})
+	s.deliver, err = deliver.Open(ctx, deliver.Options{Logs: s.logs, Groups: filters, Invoke: deliverTo(invoker), Metrics: filtered{s.metrics}, Log: s.log})
 	if err == nil {
 		s.opened(s.deliver.Close)
 	}

@@ -57,5 +57,8 @@ func (s *server) recorder() wick.Recorder {
 	if s.c.Record.has("traces") {
 		to = append(to, s.traces)
 	}
+	if s.c.Record.has("metrics") {
+		to = append(to, s.metrics)
+	}
 	return to
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/wick-run/wick/invoke"
 	"github.com/wick-run/wick/logs"
 	"github.com/wick-run/wick/logs/deliver"
+	"github.com/wick-run/wick/metrics"
 	"github.com/wick-run/wick/runtimes"
 	"github.com/wick-run/wick/sandbox"
 	"github.com/wick-run/wick/sqlstore"
@@ -86,6 +87,8 @@ type server struct {
 	logsAPI  *awslogs.API
 	deliver  *deliver.Deliver
 	traces   *traces.Traces
+	store    *sqlstore.Store
+	metrics  *metrics.Metrics
 	control  *control.Control
 	fleet    *fleet.Fleet
 	failed   chan error
@@ -124,6 +127,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	s.opened(s.logs.Close)
 	s.traces = traces.Open(traces.Options{Store: store, Log: log})
 	s.opened(s.traces.Close)
+	s.openMetrics(store)
 	packages, err := code.Open(filepath.Join(c.DataDir, "code"), s.codeOptions())
 	if err != nil {
 		return nil, err
@@ -146,6 +150,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	s.fleet = fleet.New(fleet.Options{
 		Host: host, MemoryBytes: int64(c.Memory), IdleTimeout: c.IdleTimeout,
 		MaxLifetime: c.MaxLifetime, QueueWait: c.QueueWait, MaxStems: c.Stems, Log: log,
+		Waited: s.metrics.Waited,
 	})
 	s.opened(func() error { s.fleet.Close(expired()); return nil })
 	s.control = control.New(control.Options{
@@ -162,6 +167,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	if c.Record.has("traces") {
 		invoker.Trace(s.traces)
 	}
+	invoker.Count(s.metrics)
 	if err := s.openDeliver(ctx, store, invoker); err != nil {
 		return nil, err
 	}
