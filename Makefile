@@ -6,10 +6,10 @@ FUZZTIME  ?= 5s
 BENCHTIME ?= 1s
 GOLANGCI  := .cache/bin/golangci-lint
 
-.PHONY: build demo test endurance lint fuzz bench compare generate clean help
+.PHONY: build demo test endurance lint fuzz bench microbench generate clean help
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/wick
 	$(GO) build -o bin/wick ./cmd/wick
@@ -36,11 +36,16 @@ $(GOLANGCI): scripts/install-tools
 fuzz: ## every fuzz target for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)
 
-bench: ## every benchmark
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+bench: build .cache/bench/.fetched ## every bar of speed, beside its peers, into bench/RESULTS.md; ONLY=warm,cold QUICK=1 OUT=file
+	$(GO) build -o bin/bench ./bench
+	bin/bench $(if $(ONLY),-only $(ONLY)) $(if $(QUICK),-quick) -out $(or $(OUT),$(if $(ONLY)$(QUICK),.cache/bench/RESULTS.md,bench/RESULTS.md))
 
-compare: build ## Wick beside AWS's Runtime Interface Emulator (see bench/README.md)
-	$(GO) run ./bench/compare -emulator "$(EMULATOR)"
+.cache/bench/.fetched: bench/fetch | build
+	bench/fetch .cache/bench
+	touch $@
+
+microbench: ## the benchmarks of inner loops
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 generate: ## the API's tables from AWS's model, and wick-init from its source
 	@scripts/install-tools generators
