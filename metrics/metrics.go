@@ -31,9 +31,6 @@ type Options struct {
 	MaxPending int
 	// MaxMetrics is how many metrics there can be in all; 0: 200,000.
 	MaxMetrics int
-	// Gauges tells how the server itself is, which is recorded as metrics of Wick's own
-	// namespace. It is asked at each flush; nil: nothing is.
-	Gauges func() []Gauge
 }
 
 // Gauge is how much of something there is at the moment.
@@ -50,9 +47,10 @@ type Metrics struct {
 	points pending
 	lines  lines
 
-	subscribersMu sync.Mutex // guards the next two
+	subscribersMu sync.Mutex // guards the next three
 	subscribers   map[int]func([]wick.MetricPoint)
 	subscribed    int
+	tellGauges    func() []Gauge
 
 	lost    Losses
 	said    int64 // of the losses, by the flushing goroutine
@@ -60,7 +58,7 @@ type Metrics struct {
 	retry   []wick.MetricPoint // what the store refused; the flushing goroutine's
 	failing bool               // likewise
 	idleFor int                // flushes that had nothing but gauges; likewise
-	gauges  pending            // values of Options.Gauges
+	gauges  pending            // values of Gauges
 
 	closeOnce sync.Once
 	closing   chan struct{}
@@ -126,6 +124,14 @@ func (m *Metrics) Subscribe(f func([]wick.MetricPoint)) (cancel func()) {
 		defer m.subscribersMu.Unlock()
 		delete(m.subscribers, id)
 	}
+}
+
+// Gauges has f asked at each flush how the server itself is, which is recorded as metrics
+// of Wick's own namespace.
+func (m *Metrics) Gauges(f func() []Gauge) {
+	m.subscribersMu.Lock()
+	defer m.subscribersMu.Unlock()
+	m.tellGauges = f
 }
 
 // Sync returns when everything counted before it is stored, or with the store's error.
@@ -279,11 +285,14 @@ func (m *Metrics) sayLosses() {
 
 // sample records the gauges.
 func (m *Metrics) sample() {
-	if m.o.Gauges == nil {
+	m.subscribersMu.Lock()
+	tell := m.tellGauges
+	m.subscribersMu.Unlock()
+	if tell == nil {
 		return
 	}
 	minute := m.o.Now().Truncate(time.Minute)
-	for _, g := range m.o.Gauges() {
+	for _, g := range tell() {
 		p := wick.MetricPoint{Unit: g.Unit, Start: minute, Period: time.Minute, Metric: wick.Metric{
 			Account: wick.DefaultAccount, Region: wick.DefaultRegion, Namespace: OwnNamespace, Name: g.Name, Dimensions: g.Dimensions,
 		}}

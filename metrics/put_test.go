@@ -149,11 +149,10 @@ func TestSubscribersSeeWhatEachFlushAdds(t *testing.T) {
 }
 
 func TestGaugesAreSampledAtEachFlush(t *testing.T) {
-	n := 0.0
-	h := newHarness(t, Options{FlushEvery: time.Millisecond, Gauges: func() []Gauge {
-		n++
+	h := newHarness(t, Options{FlushEvery: time.Millisecond})
+	h.Gauges(func() []Gauge {
 		return []Gauge{{Name: "Instances", Unit: "Count", Dimensions: []wick.Dimension{{Name: "State", Value: "idle"}}, Value: 4}}
-	}})
+	})
 	for len(h.points(OwnNamespace, "Instances", "State", "idle")) == 0 {
 		if t.Context().Err() != nil {
 			t.Fatal("they never are")

@@ -12,19 +12,12 @@ import (
 // openMetrics begins to count, and to record how the server is.
 func (s *server) openMetrics(store *sqlstore.Store) {
 	s.store = store
-	o := metrics.Options{Store: store, Log: s.log}
-	if s.c.Record.has("metrics") {
-		o.Gauges = s.gauges
-	}
-	s.metrics = metrics.Open(o)
+	s.metrics = metrics.Open(metrics.Options{Store: store, Log: s.log})
 	s.opened(s.metrics.Close)
 }
 
 // gauges tells how the server is, for the metrics of Wick's own namespace.
 func (s *server) gauges() []metrics.Gauge {
-	if s.fleet == nil { // still opening
-		return nil
-	}
 	stats := s.fleet.Stats()
 	count := func(name string, n int, dimensions ...wick.Dimension) metrics.Gauge {
 		return metrics.Gauge{Name: name, Unit: "Count", Value: float64(n), Dimensions: dimensions}

@@ -168,6 +168,9 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		invoker.Trace(s.traces)
 	}
 	invoker.Count(s.metrics)
+	if c.Record.has("metrics") {
+		s.metrics.Gauges(s.gauges)
+	}
 	if err := s.openDeliver(ctx, store, invoker); err != nil {
 		return nil, err
 	}
