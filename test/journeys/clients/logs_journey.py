@@ -28,6 +28,15 @@ def handler(event, context):
     return event["n"]
 """
 
+SUBSCRIBER = """
+import base64, gzip, json
+
+def handler(event, context):
+    data = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+    for e in data["logEvents"]:
+        print("got", data["messageType"], data["owner"], data["logGroup"], data["logStream"], data["subscriptionFilters"], e["message"], len(e["id"]))
+"""
+
 config = Config(region_name="us-east-1", retries={"total_max_attempts": 1}, read_timeout=60)
 functions = boto3.client("lambda", config=config)
 logs = boto3.client("logs", config=config)
@@ -79,13 +88,7 @@ def tail(group, stop, since):
 
 
 def of_a_function():
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as z:
-        z.writestr("app.py", SOURCE)
-    functions.create_function(
-        FunctionName=NAME, Runtime="python3.12", Handler="app.handler", Role=ROLE, Code={"ZipFile": package.getvalue()}
-    )
-    functions.get_waiter("function_active_v2").wait(FunctionName=NAME)
+    create(NAME, SOURCE)
     start = int(time.time() * 1000) - 60_000
     invoke(1)
     invoke(2)
@@ -144,6 +147,47 @@ def of_a_function():
     equal("after the group was deleted", logs.describe_log_groups()["logGroups"], [])
 
 
+def create(name, source):
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as z:
+        z.writestr("app.py", source)
+    arn = functions.create_function(
+        FunctionName=name, Runtime="python3.12", Handler="app.handler", Role=ROLE, Code={"ZipFile": package.getvalue()}
+    )["FunctionArn"]
+    functions.get_waiter("function_active_v2").wait(FunctionName=name)
+    return arn
+
+
+def subscriptions():
+    arn = create("subscriber", SUBSCRIBER)
+    logs.create_log_group(logGroupName=OWN)
+    logs.create_log_stream(logGroupName=OWN, logStreamName="s")
+    refused("a subscription of a function that isn't", "InvalidParameterException",
+            "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute your function.",
+            lambda: logs.put_subscription_filter(logGroupName=OWN, filterName="f", filterPattern="", destinationArn=arn + "-not"))
+    for name, pattern in ("errors", "ERROR"), ("warnings", "WARN"):
+        logs.put_subscription_filter(logGroupName=OWN, filterName=name, filterPattern=pattern, destinationArn=arn)
+    refused("a third subscription", "LimitExceededException", "Resource limit exceeded.",
+            lambda: logs.put_subscription_filter(logGroupName=OWN, filterName="third", filterPattern="", destinationArn=arn))
+    now = int(time.time() * 1000)
+    logs.put_log_events(logGroupName=OWN, logStreamName="s", logEvents=[
+        {"timestamp": now, "message": "ERROR 1"}, {"timestamp": now, "message": "INFO 2"}, {"timestamp": now, "message": "WARN 3"}])
+    deadline, got = time.time() + 30, []
+    while len(got) < 2 and time.time() < deadline:
+        time.sleep(0.1)
+        try:
+            got = [e["message"].rstrip("\n") for e in logs.filter_log_events(logGroupName="/aws/lambda/subscriber", filterPattern="got")["events"]]
+        except ClientError:
+            pass  # the function has printed nothing yet
+    line = "got DATA_MESSAGE 000000000000 /app/own s ['%s'] %s 56"
+    equal("what was delivered", sorted(got), [line % ("errors", "ERROR 1"), line % ("warnings", "WARN 3")])
+    found = logs.describe_subscription_filters(logGroupName=OWN)["subscriptionFilters"]
+    equal("subscriptions", [(f["filterName"], f["distribution"]) for f in found], [("errors", "ByLogStream"), ("warnings", "ByLogStream")])
+    functions.delete_function(FunctionName="subscriber")
+    for group in OWN, "/aws/lambda/subscriber":
+        logs.delete_log_group(logGroupName=group)
+
+
 def live_tail():
     # The SDKs put "stream-" before the host of this operation, which no name server
     # here knows.
@@ -197,6 +241,7 @@ def of_its_own():
 
 of_a_function()
 of_its_own()
+subscriptions()
 for f in failures:
     print("FAILED", f)
 print(f"{checks} checks, {len(failures)} failed")
