@@ -156,7 +156,7 @@ func (h *Host) Boot(ctx context.Context, p Plan, released func(*Instance)) (*Ins
 	}
 	box, err := h.Driver.Create(ctx, sandbox.Spec{
 		ID: i.id[:16], Hostname: "169.254.100.1", Mounts: mounts,
-		Slots: []string{"/var/task", "/opt"}, TmpMB: p.TmpMB,
+		Slots: []string{"/var/task", "/opt"}, Folders: []string{"/var/task/lib", "/opt/lib"}, TmpMB: p.TmpMB,
 		Limits: sandbox.Limits{Processes: maxProcesses}, Egress: h.Egress,
 	})
 	if err != nil {

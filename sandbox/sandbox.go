@@ -37,10 +37,14 @@ type Spec struct {
 	// Mounts are there from the start, read-only.
 	Mounts []Mount
 	// Slots are folders inside that Attach will be called for later, e.g. /var/task.
-	// Until then each is an empty folder.
-	Slots  []string
-	TmpMB  int // size of /tmp
-	Limits Limits
+	// Until then each is a folder with nothing in it but Folders.
+	Slots []string
+	// Folders are empty folders below slots, until something is attached there: programs
+	// remember which folders they once didn't find, as the dynamic linker does with those
+	// of LD_LIBRARY_PATH.
+	Folders []string
+	TmpMB   int // size of /tmp
+	Limits  Limits
 	// Egress lets it reach the outside (never the host, nor another sandbox).
 	Egress bool
 }

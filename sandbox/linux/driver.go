@@ -243,6 +243,13 @@ func (d *Driver) Create(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox
 		}
 		s.slots = append(s.slots, p)
 	}
+	for _, p := range spec.Folders {
+		p, err := inside(p)
+		if err != nil {
+			return nil, s.errorf("folder: %w", err)
+		}
+		s.folders = append(s.folders, p)
+	}
 	if strings.ContainsAny(spec.Hostname, " \t\n\x00") || len(spec.Hostname) > 64 {
 		return nil, s.errorf("%q is no host name", spec.Hostname)
 	}

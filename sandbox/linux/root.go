@@ -259,7 +259,7 @@ func (s *Sandbox) fillRoot(k *script, spec sandbox.Spec, binds []bind) {
 		}
 		k.bind(b)
 	}
-	for _, p := range s.slots {
+	for _, p := range slices.Concat(s.slots, s.folders) {
 		if !slices.ContainsFunc(binds, func(b bind) bool { return p == b.target || strings.HasPrefix(p, b.target+"/") }) {
 			folder(p)
 		}

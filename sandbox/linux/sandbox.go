@@ -24,6 +24,7 @@ type Sandbox struct {
 	id       string
 	hostname string
 	slots    []string
+	folders  []string // below slots
 
 	// What it is made of. All of it is set by create and nil where that had not come to it.
 	who     *identity

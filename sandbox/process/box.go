@@ -64,8 +64,8 @@ func (b *box) furnish(spec sandbox.Spec) error {
 	}
 	for _, m := range mounts {
 		if m.Source == "" {
-			m.Source = filepath.Join(b.dir, "empty")
-			if err := os.Mkdir(m.Source, 0o500); err != nil && !errors.Is(err, fs.ErrExist) {
+			m.Source = filepath.Join(b.dir, "empty"+strconv.Itoa(len(b.slots)))
+			if err := makeSlot(m, spec.Folders); err != nil {
 				return err
 			}
 			b.slots[path.Clean(m.Target)] = false
@@ -81,6 +81,22 @@ func (b *box) furnish(spec sandbox.Spec) error {
 		}
 	}
 	return nil
+}
+
+// makeSlot makes the folder that a slot is until something is attached, with the folders
+// that are to be in it.
+func makeSlot(slot sandbox.Mount, folders []string) error {
+	if err := os.Mkdir(slot.Source, 0o700); err != nil {
+		return err
+	}
+	for _, f := range folders {
+		if name, ok := strings.CutPrefix(path.Clean(f), path.Clean(slot.Target)+"/"); ok {
+			if err := os.MkdirAll(filepath.Join(slot.Source, name), 0o700); err != nil {
+				return err
+			}
+		}
+	}
+	return os.Chmod(slot.Source, 0o500)
 }
 
 // place decides where a target is and makes the folder that it goes in. One below another

@@ -29,6 +29,7 @@ var contract = []test{
 	{"A missing executable is an error of Start", missing},
 	{"A file that can't be executed is an error of Start", notExecutable},
 	{"A slot is empty until it is attached", emptySlot},
+	{"Folders below a slot are there until it is attached", foldersBelowSlots},
 	{"A running process sees what is attached", attach},
 	{"A slot is attached once", attachOnce},
 	{"A stream listener is reached from inside", listen},
@@ -208,6 +209,24 @@ func emptySlot(r *room) {
 		if names := r.say(sb, "list", sb.Path(slot)); names != "" {
 			r.Errorf("%s has %q", slot, names)
 		}
+	}
+}
+
+func foldersBelowSlots(r *room) {
+	spec := r.spec()
+	spec.Folders = []string{"/opt/lib", "/var/task/deep/lib"}
+	sb := r.createAs(spec)
+	s := r.serve(sb)
+	for folder, want := range map[string]string{"/opt": "lib", "/opt/lib": "", "/var/task": "deep", "/var/task/deep": "lib"} {
+		if names := s.must("list", sb.Path(folder)); names != want {
+			r.Errorf("%s has %q, want %q", folder, names, want)
+		}
+	}
+	if err := sb.Attach(sandbox.Mount{Source: r.folder("index.js", "code"), Target: "/opt"}); err != nil {
+		r.Fatal(err)
+	}
+	if names := s.must("list", sb.Path("/opt")); names != "index.js" {
+		r.Errorf("with something attached, /opt has %q", names)
 	}
 }
 
