@@ -17,11 +17,17 @@ type Service struct {
 	// protocols that don't use it.
 	TargetPrefix string
 	JSONVersion  string // of "json": "1.0" or "1.1"; "" for the others
+	// Protocols are those of a service that speaks several, Protocol among them; each
+	// request says which it is in. nil for one.
+	Protocols    []string
+	XMLNamespace string // of answers in "query"
 	Operations   map[string]*Operation
 	Shapes       map[string]*Shape
 	// Codes are the service's own error codes where they differ from those that
 	// package protocol has for a kind of failure, by the latter.
 	Codes map[string]string
+	// QueryCodes are what "query" calls the codes that no shape is named after.
+	QueryCodes map[string]string
 }
 
 // Operation is one API call.
@@ -89,6 +95,8 @@ type Shape struct {
 	Exception bool
 	Status    int  // of an exception
 	Fault     bool // an exception that is the service's fault, not the sender's
+	// Code is what "query" calls an exception, of services that speak that among others.
+	Code string
 }
 
 // Bound is a limit of a constraint; the zero value is none.
@@ -142,6 +150,8 @@ const DefaultMaxBody = 6 << 20
 type (
 	serviceTable struct {
 		id, signingName, apiVersion, protocol, targetPrefix, jsonVersion string
+		protocols                                                        []string
+		xmlNamespace                                                     string
 		operations                                                       []operationRow
 		shapes                                                           []shapeRow
 	}
@@ -164,6 +174,7 @@ type (
 		format                    string
 		exception                 int // its status
 		fault                     bool
+		code                      string
 	}
 	memberRow struct {
 		name, shape string
@@ -180,7 +191,7 @@ type (
 func load(t *serviceTable) *Service {
 	s := &Service{
 		ID: t.id, SigningName: t.signingName, APIVersion: t.apiVersion, Protocol: t.protocol,
-		TargetPrefix: t.targetPrefix, JSONVersion: t.jsonVersion,
+		TargetPrefix: t.targetPrefix, JSONVersion: t.jsonVersion, Protocols: t.protocols, XMLNamespace: t.xmlNamespace,
 		Operations: make(map[string]*Operation, len(t.operations)),
 		Shapes:     make(map[string]*Shape, len(t.shapes)),
 	}
@@ -210,7 +221,7 @@ func load(t *serviceTable) *Service {
 func (r *shapeRow) link(to *Shape, s *Service) {
 	to.Type, to.Min, to.Max, to.Pattern, to.Enum = r.typ, r.min, r.max, r.pattern, r.enum
 	to.Sensitive, to.Streaming, to.EventStream, to.TimestampFormat = r.sensitive, r.stream, r.events, r.format
-	to.Exception, to.Status, to.Fault = r.exception != 0, r.exception, r.fault
+	to.Exception, to.Status, to.Fault, to.Code = r.exception != 0, r.exception, r.fault, r.code
 	to.Element, to.Key, to.Value = s.shape(r.list), s.shape(r.key), s.shape(r.value)
 	members := make([]Member, len(r.members))
 	to.Members = make([]*Member, len(r.members))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type Call struct {
 	op      *operation
 	log     *slog.Logger
 	form    errorForm
+	dialect dialect
+	values  url.Values // the parameters of a query request
 	// body is the request's, as it comes from the connection; waits says that its
 	// sender wants to be told to send it.
 	body  io.Reader

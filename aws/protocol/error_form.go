@@ -57,7 +57,11 @@ func (f errorForm) write(w http.ResponseWriter, requestID string, e *wireError) 
 		return sendAs(w, e.status, append(b, '}'))
 	case formQuery:
 		h.Set("Content-Type", "text/xml")
-		return sendAs(w, e.status, []byte("<ErrorResponse><Error><Type>"+senderOrReceiver(e)+"</Type><Code>"+escape(e.code)+
+		code := e.query
+		if code == "" {
+			code = e.code
+		}
+		return sendAs(w, e.status, []byte("<ErrorResponse><Error><Type>"+senderOrReceiver(e)+"</Type><Code>"+escape(code)+
 			"</Code><Message>"+escape(e.message)+"</Message></Error><RequestId>"+escape(requestID)+"</RequestId></ErrorResponse>"))
 	case formRESTXML:
 		h.Set("Content-Type", "application/xml")

@@ -62,6 +62,7 @@ var unmodelled = map[string]errorShape{
 // wireError is an error that is already in AWS's terms.
 type wireError struct {
 	code    string
+	query   string // what query calls the code, of services that speak that among others
 	status  int
 	message string
 	capital bool
@@ -97,6 +98,9 @@ func WriteError(w http.ResponseWriter, call *Call, err error) {
 	if e.retry != "" {
 		h.Set("Retry-After", e.retry)
 	}
+	if e.query != "" { // clients that know query's codes show that, in whatever protocol
+		h.Set("X-Amzn-Query-Error", e.query+";"+senderOrReceiver(e))
+	}
 	call.header(h)
 	call.drain()
 	// The connection may be gone; there is nobody else to tell.
@@ -113,9 +117,9 @@ func (c *Call) wire(err error) *wireError {
 	var api smithy.APIError
 	switch {
 	case errors.As(err, &known):
-		return known.answer()
+		return c.inQuery(known.answer())
 	case errors.As(err, &refused):
-		return &wireError{code: refused.Code, status: refused.Status, message: refused.Message}
+		return c.inQuery(&wireError{code: refused.Code, status: refused.Status, message: refused.Message})
 	case errors.As(err, &inside):
 		return c.inside(inside)
 	case errors.As(err, &api):
@@ -151,7 +155,7 @@ func (c *Call) inside(e *wick.Error) *wireError {
 // table of unmodelled ones, gives it.
 func (c *Call) shaped(code string) *wireError {
 	if s := c.exception(code); s != nil {
-		e := &wireError{code: code, status: s.Status, typ: "User", capital: s.Member("Message") != nil}
+		e := &wireError{code: code, query: s.Code, status: s.Status, typ: "User", capital: s.Member("Message") != nil}
 		if s.Fault {
 			e.typ = "Service"
 		}
@@ -164,7 +168,19 @@ func (c *Call) shaped(code string) *wireError {
 	if !ok {
 		s = errorShape{http.StatusBadRequest, false, ""}
 	}
-	return &wireError{code: code, status: s.status, capital: s.capital, typ: s.typ}
+	return c.inQuery(&wireError{code: code, status: s.status, capital: s.capital, typ: s.typ})
+}
+
+// inQuery adds what query calls an error that isn't a shape of the model.
+func (c *Call) inQuery(e *wireError) *wireError {
+	if c.service == nil || c.service.model.Protocols == nil || e.query != "" {
+		return e
+	}
+	named := *e
+	if named.query = c.service.model.QueryCodes[e.code]; named.query == "" {
+		named.query = e.code
+	}
+	return &named
 }
 
 func (c *Call) exception(code string) *models.Shape {

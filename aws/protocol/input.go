@@ -55,13 +55,13 @@ func (p *inputPlan) read(r *http.Request, call *Call, v reflect.Value) error {
 	if err := p.readHead(r, call, v, &broken); err != nil {
 		return err
 	}
-	if err := p.readBody(r, v, &broken); err != nil {
+	if err := p.readBody(r, call, v, &broken); err != nil {
 		return err
 	}
 	return broken.err()
 }
 
-func (p *inputPlan) readBody(r *http.Request, v reflect.Value, broken *violations) error {
+func (p *inputPlan) readBody(r *http.Request, call *Call, v reflect.Value, broken *violations) error {
 	if p.payload != nil && p.payload.codec.kind == kindReader {
 		v.Field(p.payload.index).Set(reflect.ValueOf(r.Body))
 		return nil
@@ -72,6 +72,11 @@ func (p *inputPlan) readBody(r *http.Request, v reflect.Value, broken *violation
 	body, err := readBody(r, p.op)
 	if err != nil {
 		return err
+	}
+	if call.dialect != dialectJSON {
+		if body, err = p.json(call, body); err != nil {
+			return err
+		}
 	}
 	d := decoder{data: body, broken: broken}
 	if p.document {

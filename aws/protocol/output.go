@@ -45,7 +45,18 @@ func newOutputPlan(op *operation, t reflect.Type) *outputPlan {
 }
 
 // write sends the answer; its error is the connection's.
-func (p *outputPlan) write(w http.ResponseWriter, v reflect.Value) error {
+func (p *outputPlan) write(w http.ResponseWriter, call *Call, v reflect.Value) error {
+	switch call.dialect {
+	case dialectCBOR:
+		return p.writeDialect(w, call, func(b []byte) []byte {
+			if p.codec == nil {
+				return appendCBORHead(b, cborMap, 0)
+			}
+			return appendCBORStruct(b, p.codec, v)
+		})
+	case dialectQuery:
+		return p.writeDialect(w, call, func(b []byte) []byte { return appendQueryAnswer(b, p, call, v) })
+	}
 	h := w.Header()
 	status := p.op.Status
 	for i := range p.head {

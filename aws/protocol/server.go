@@ -126,7 +126,7 @@ func (s *Server) route(r *http.Request, signature *sigv4.Signature) (string, *Se
 			return name, svc
 		}
 	}
-	return "", nil
+	return s.routeUnsigned(r)
 }
 
 // verify checks a request's signature.

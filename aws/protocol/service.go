@@ -74,7 +74,7 @@ func (s *Service) handle(name string, in, out reflect.Type, h func(ctx context.C
 			WriteError(w, call, err)
 			return
 		}
-		if err := output().write(w, reflect.ValueOf(answer).Elem()); err != nil {
+		if err := output().write(w, call, reflect.ValueOf(answer).Elem()); err != nil {
 			call.log.Debug("answer not sent", "request", call.RequestID, "operation", call.Operation, "error", err)
 		}
 	}
@@ -110,7 +110,7 @@ func (s *Service) vacant(name string) *operation {
 // serve answers a request that is the service's.
 func (s *Service) serve(w http.ResponseWriter, r *http.Request, call *Call) {
 	call.service = s
-	op, labels, err := s.find(r)
+	op, labels, err := s.find(r, call)
 	if err != nil {
 		WriteError(w, call, err)
 		return
@@ -130,7 +130,11 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, call *Call) {
 
 // find returns the operation a request names, by its X-Amz-Target where the service's
 // protocol has that, else by method and path with the path's labels.
-func (s *Service) find(r *http.Request) (*operation, map[string]string, error) {
+func (s *Service) find(r *http.Request, call *Call) (*operation, map[string]string, error) {
+	if s.model.Protocols != nil {
+		op, err := s.findInDialect(r, call)
+		return op, nil, err
+	}
 	if s.model.TargetPrefix == "" {
 		if op, labels := s.router.match(r); op != nil {
 			return op, labels, nil

@@ -68,6 +68,9 @@ type description struct {
 		Protocol       string `json:"protocol"`
 		TargetPrefix   string `json:"targetPrefix"`
 		JSONVersion    string `json:"jsonVersion"`
+		// Protocols are all that the service speaks; XMLNamespace is query's.
+		Protocols    []string `json:"protocols"`
+		XMLNamespace string   `json:"xmlNamespace"`
 	} `json:"metadata"`
 	Operations map[string]operation `json:"operations"`
 	Shapes     map[string]shape     `json:"shapes"`
@@ -109,7 +112,8 @@ type shape struct {
 	Exception       bool     `json:"exception"`
 	Fault           bool     `json:"fault"`
 	Error           struct {
-		Status int `json:"httpStatusCode"`
+		Status int    `json:"httpStatusCode"`
+		Code   string `json:"code"`
 	} `json:"error"`
 }
 
@@ -172,10 +176,20 @@ func (d *description) table(name string) ([]byte, error) {
 	head.text("protocol", d.Metadata.Protocol)
 	head.text("targetPrefix", d.Metadata.TargetPrefix)
 	head.text("jsonVersion", d.Metadata.JSONVersion)
+	several := len(d.Metadata.Protocols) > 1
+	if several {
+		head.texts("protocols", d.Metadata.Protocols)
+		head.text("xmlNamespace", d.Metadata.XMLNamespace)
+	}
 	fmt.Fprintf(&b, "%s,\noperations: []operationRow{\n", strings.Join(head, ", "))
 	lines(&b, d.Operations, operation.row)
 	b.WriteString("},\nshapes: []shapeRow{\n")
-	lines(&b, d.reachable(), shape.row)
+	lines(&b, d.reachable(), func(s shape, name string) string {
+		if !several {
+			s.Error.Code = "" // the shape's name is the code
+		}
+		return s.row(name)
+	})
 	b.WriteString("},\n}\n")
 	return format.Source(b.Bytes())
 }
@@ -323,6 +337,9 @@ func (s shape) row(name string) string {
 	l.text("format", s.TimestampFormat)
 	l.number("exception", status)
 	l.flag("fault", s.Fault)
+	if s.Exception {
+		l.text("code", s.Error.Code)
+	}
 	return l.String()
 }
 

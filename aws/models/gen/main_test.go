@@ -11,6 +11,7 @@ func TestTheCommittedTablesAreWhatTheDescriptionsSay(t *testing.T) {
 	for _, c := range []struct{ service, description, extra, table string }{
 		{"Lambda", "lambda.json", "lambda-extra.json", "lambda"},
 		{"X-Ray", "xray.json", "", "xray"},
+		{"CloudWatch", "cloudwatch.json", "", "cloudwatch"},
 	} {
 		description := "../../../../shared/spec/models/" + c.description
 		if _, err := os.Stat(description); err != nil {
