@@ -103,8 +103,9 @@ type function struct {
 	handler string
 	code    []byte // the package
 	env     map[string]string
-	memory  int32 // MB; 0: 128
-	timeout int32 // seconds; 0: 3
+	layers  []string // ARNs of versions
+	memory  int32    // MB; 0: 128
+	timeout int32    // seconds; 0: 3
 }
 
 // create creates a function and waits until it is active.
@@ -112,7 +113,7 @@ func create(t *testing.T, c *lambda.Client, name string, f function, options ...
 	t.Helper()
 	in := &lambda.CreateFunctionInput{
 		FunctionName: &name, Role: aws.String(testRole), Runtime: types.Runtime(f.runtime), Handler: &f.handler,
-		Code: &types.FunctionCode{ZipFile: f.code},
+		Code: &types.FunctionCode{ZipFile: f.code}, Layers: f.layers,
 	}
 	if f.env != nil {
 		in.Environment = &types.Environment{Variables: f.env}

@@ -1,6 +1,7 @@
 // Finding the function's code: handler names, CommonJS and ES modules.
 import fs from "node:fs";
 import path from "node:path";
+import { searchNodePath } from "./resolve.mjs";
 import { HttpResponseStream } from "./stream.mjs";
 
 const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
@@ -86,7 +87,7 @@ async function loadClassic(root, folder, module, require) {
     [".cjs", require],
   ];
   for (const [extension, get] of candidates) {
-    const loaded = fs.existsSync(file + extension) && (await get(file + extension));
+    const loaded = await loadFile(file + extension, get);
     if (loaded) {
       return loaded;
     }
@@ -98,12 +99,21 @@ async function loadClassic(root, folder, module, require) {
 async function loadModern(root, folder, module, require) {
   const file = path.resolve(root, folder, module);
   for (const extension of ["", ".js", ".mjs", ".cjs"]) {
-    const loaded = fs.existsSync(file + extension) && (await importFile(file + extension));
+    const loaded = await loadFile(file + extension, importFile);
     if (loaded) {
       return loaded;
     }
   }
   return require(require.resolve(module, { paths: [root, path.join(root, folder)] }));
+}
+
+// loadFile gets a file that is there.
+function loadFile(file, get) {
+  if (!fs.existsSync(file)) {
+    return undefined;
+  }
+  searchNodePath(file);
+  return get(file);
 }
 
 function importFile(file) {
