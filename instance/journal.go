@@ -4,10 +4,10 @@ import (
 	"errors"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/internal/quickio"
 )
 
 // tailBytes is how much of an invocation's log LogType=Tail returns.
@@ -33,7 +33,7 @@ type journal struct {
 
 	r   *os.File // the pipe's end we read
 	w   *os.File // the end the processes get; kept open, so a restart writes to the same pipe
-	fd  int      // of r, in non-blocking mode
+	fd  uintptr  // of r, in non-blocking mode
 	end chan struct{}
 
 	mu     sync.Mutex // guards everything below, and orders the events
@@ -56,7 +56,7 @@ func newJournal(rec wick.Recorder, now func() time.Time) (*journal, error) {
 	j := &journal{rec: rec, now: now, born: now(), r: r, w: w, end: make(chan struct{})}
 	rc, err := r.SyscallConn()
 	if err == nil {
-		err = rc.Control(func(fd uintptr) { j.fd = int(fd) })
+		err = rc.Control(func(fd uintptr) { j.fd = fd })
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close(), w.Close())
@@ -184,17 +184,12 @@ func (j *journal) drain() (more bool) {
 	}
 	bp := readPool.Get().(*[]byte)
 	defer readPool.Put(bp)
-	for {
-		n, err := syscall.Read(j.fd, *bp)
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
-		if n <= 0 || err != nil {
-			return false // empty for now
-		}
-		j.split.write((*bp)[:n], j.line)
-		return n == len(*bp)
+	n, err := quickio.Read(j.fd, *bp)
+	if n <= 0 || err != nil {
+		return false // empty for now
 	}
+	j.split.write((*bp)[:n], j.line)
+	return n == len(*bp)
 }
 
 // flush ends a line that the function left open: an invocation's output is its own.

@@ -51,6 +51,12 @@ var (
 	valueZero = []string{"0"}
 )
 
+// InvokeTarget says whether a request's target, query included, is Invoke's.
+func InvokeTarget(target []byte) bool {
+	path, _, _ := bytes.Cut(target, []byte("?"))
+	return bytes.HasPrefix(path, []byte("/2015-03-31/functions/")) && bytes.HasSuffix(path, []byte("/invocations"))
+}
+
 // emptyEvent is what a function gets that is invoked without a payload.
 var emptyEvent = []byte("{}")
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/wick-run/wick"
+	"github.com/wick-run/wick/aws/front"
 	awslambda "github.com/wick-run/wick/aws/lambda"
 	awslogs "github.com/wick-run/wick/aws/logs"
 	"github.com/wick-run/wick/aws/protocol"
@@ -79,7 +80,7 @@ type server struct {
 	c        config
 	log      *slog.Logger
 	listener net.Listener
-	http     *http.Server
+	front    *front.Server
 	inside   *http.Server // the same API as functions see it
 	driver   sandbox.Driver
 	runtimes *runtimes.Set
@@ -133,7 +134,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		return nil, err
 	}
 	s.opened(packages.Close)
-	if s.runtimes, err = runtimes.Discover(ctx, runtimes.Options{Dir: filepath.Join(c.DataDir, "runtimes")}); err != nil {
+	if s.runtimes, err = runtimes.Discover(ctx, runtimes.Options{Dir: runtimesDir(c.DataDir)}); err != nil {
 		return nil, err
 	}
 	var resolver instance.Resolver
@@ -236,13 +237,13 @@ func (s *server) close(ctx context.Context) error {
 	answering, cancel := context.WithTimeout(ctx, s.c.Grace+answerTime)
 	defer cancel()
 	shut := make(chan error, 1)
-	go func() { shut <- s.http.Shutdown(answering) }()
+	go func() { shut <- s.front.Shutdown(answering) }()
 	working, cancel := context.WithTimeout(ctx, s.c.Grace)
 	defer cancel()
 	s.fleet.Close(working) // answers those still under way when the time is over
 	err := <-shut
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.http.Close()
+		err = s.front.Close()
 	}
 	return errors.Join(err, s.closeAll())
 }
@@ -324,16 +325,17 @@ func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 	if !verify {
 		outside = otherSites(outside)
 	}
-	s.http = s.newHTTPServer(outside)
-	s.http.RegisterOnShutdown(s.logs.StopFollowing) // wick logs --follow would hold it up
+	others := s.newHTTPServer(outside)
+	others.RegisterOnShutdown(s.logs.StopFollowing) // wick logs --follow would hold it up
+	s.front = front.New(front.Options{HTTP: others, Here: awslambda.InvokeTarget, Handler: outside, Log: s.log})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.front.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- err
 		}
 	}()
-	s.opened(func() error { return errors.Join(s.http.Close(), wait(done)) })
+	s.opened(func() error { return errors.Join(s.front.Close(), wait(done)) })
 }
 
 func wait(done <-chan struct{}) error {
@@ -420,9 +422,9 @@ func (s *server) local(onlyHere bool) http.Handler {
 	mux.HandleFunc("GET /_wick/ps", here(func(w http.ResponseWriter, _ *http.Request) {
 		s.writeJSON(w, map[string]any{"instances": s.fleet.Instances(), "ahead": s.fleet.Ahead()})
 	}))
-	mux.HandleFunc("GET /_wick/runtimes", here(func(w http.ResponseWriter, _ *http.Request) {
-		s.writeJSON(w, listRuntimes(s.runtimes))
-	}))
+	mux.HandleFunc("GET /_wick/runtimes", here(s.getRuntimes))
+	mux.HandleFunc("POST /_wick/runtimes", here(s.refreshRuntimes))
+	mux.HandleFunc("GET /_wick/runtimes/folder", here(s.getRuntimesFolder))
 	mux.HandleFunc("GET /_wick/logs", here(s.logs.Handler().ServeHTTP))
 	return mux
 }

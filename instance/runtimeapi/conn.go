@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wick-run/wick/internal/quickio"
 )
 
 const (
@@ -50,7 +52,8 @@ type Conns struct {
 // socket of a bootstrap of ours and may ask for its assignment. Of others no more than
 // maxConns are taken.
 func (s *Conns) Go(nc net.Conn, rt Runtime, private bool) {
-	c := &Conn{nc: nc, rt: rt, conns: s, private: private, br: bufio.NewReaderSize(nc, 4096)}
+	quick := quickio.Wrap(nc)
+	c := &Conn{nc: nc, quick: quick, rt: rt, conns: s, private: private, br: bufio.NewReaderSize(quick, 4096)}
 	s.mu.Lock()
 	if s.closed || len(s.open) >= maxConns && !private {
 		s.mu.Unlock()
@@ -120,6 +123,7 @@ func (s *Conns) wait(each func(*Conn)) {
 // Conn is one connection of a runtime.
 type Conn struct {
 	nc      net.Conn
+	quick   net.Conn // nc, for what is read and written all the time
 	rt      Runtime
 	conns   *Conns
 	private bool
@@ -514,11 +518,11 @@ func (c *Conn) flushLocked(head, body []byte) error {
 		c.pending = nil
 	}
 	if len(body) == 0 {
-		_, err := c.nc.Write(head)
+		_, err := c.quick.Write(head)
 		return err
 	}
 	if len(body) <= inlineBytes {
-		_, err := c.nc.Write(append(head, body...))
+		_, err := c.quick.Write(append(head, body...))
 		return err
 	}
 	bufs := net.Buffers{head, body}

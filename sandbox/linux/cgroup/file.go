@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/wick-run/wick/internal/quickio"
 )
 
 // file is an open control file. Opened without the runtime's poller, into which
@@ -61,7 +63,7 @@ func (f file) read(buf []byte) ([]byte, error) {
 	return bytes.TrimSpace(buf[:n]), nil
 }
 
-// number reads a file that holds nothing but one, in one call: os.File would make
+// number reads a file that holds nothing but one, in one quick call: os.File would make
 // another to see that there is no more, and this is read at the end of each invocation.
 func (f file) number() (int64, error) {
 	if f.f == nil {
@@ -70,13 +72,7 @@ func (f file) number() (int64, error) {
 	var buf [32]byte
 	var n int
 	var failed error
-	err := f.raw.Control(func(fd uintptr) {
-		for {
-			if n, failed = unix.Pread(int(fd), buf[:], 0); !errors.Is(failed, unix.EINTR) {
-				return
-			}
-		}
-	})
+	err := f.raw.Control(func(fd uintptr) { n, failed = quickio.ReadAt(fd, buf[:], 0) })
 	switch {
 	case err != nil:
 		return 0, os.ErrClosed // which it means, in other words
