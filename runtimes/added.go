@@ -100,6 +100,8 @@ func interpreterAt(ctx context.Context, runtime, path string) (Interpreter, erro
 	c := candidate{language: l.name, bin: bin, source: "added"}
 	if l.versionOf != nil {
 		c.version = l.versionOf(bin)
+	} else if l.versionsOf != nil {
+		c.version = l.nearestOf(want, l.versionsOf(bin))
 	} else if l.printed != nil {
 		c.version = askVersion(ctx, &c)
 	}

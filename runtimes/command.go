@@ -62,7 +62,7 @@ func (s *Set) Ordinary(m Match, f *wick.Function) Command {
 		c.Env = []string{frames}
 	}
 	c.Dir = taskDir
-	if wrapper := f.Environment[wrapperVariable]; wrapper != "" {
+	if wrapper := f.Environment[wrapperVariable]; wrapper != "" && !m.Language.known().wraps {
 		c.Args = append([]string{"sh", "-c", wrapperScript, "sh", wrapper}, c.Args...)
 		c.Path = "/bin/sh"
 	}
@@ -72,8 +72,8 @@ func (s *Set) Ordinary(m Match, f *wick.Function) Command {
 // interpreterCommand is the command line of a bootstrap; f is nil for a stem.
 func interpreterCommand(m Match, f *wick.Function) Command {
 	l := m.Language.known()
-	program := l.program(m.Interpreter)
-	return Command{Path: program, Args: l.command(m, program, f)}
+	args := l.command(m, l.program(m.Interpreter), f)
+	return Command{Path: args[0], Args: args}
 }
 
 // startVariablesOfAll are the settings that the dynamic linker and the C library read

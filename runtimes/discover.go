@@ -143,7 +143,8 @@ type candidate struct {
 	source   string
 }
 
-// place is where a manager keeps one interpreter a folder: dir/VERSION/bin.
+// place is where a manager keeps one interpreter a folder, dir/VERSION/bin; without dir it
+// is one program.
 type place struct {
 	source string
 	dir    string
@@ -194,7 +195,13 @@ func candidates(o Options) []candidate {
 		if l := c.language.known(); l.versionOf != nil {
 			c.version = l.versionOf(bin)
 		}
-		all = append(all, c)
+		if l.versionsOf == nil {
+			all = append(all, c)
+			return
+		}
+		for _, c.version = range l.versionsOf(bin) {
+			all = append(all, c)
+		}
 	}
 	at := foldersOf(o)
 	for _, l := range languages {
@@ -206,6 +213,10 @@ func candidates(o Options) []candidate {
 		}
 		for _, p := range l.places(at) {
 			entries, err := os.ReadDir(p.dir)
+			if p.dir == "" {
+				add(candidate{language: l.name, source: p.source}, p.bin)
+				continue
+			}
 			if err != nil {
 				continue // that manager isn't here
 			}
@@ -219,7 +230,7 @@ func candidates(o Options) []candidate {
 				c := candidate{language: l.name, source: p.source}
 				if parts := folderVersion.FindStringSubmatch(e.Name()); parts != nil {
 					c.version = parts[1]
-				} else if l.versionOf == nil {
+				} else if l.versionOf == nil && l.versionsOf == nil {
 					continue
 				}
 				add(c, filepath.Join(folder, p.bin))

@@ -178,7 +178,7 @@ func TestTheNearestInterpreterRunsARuntime(t *testing.T) {
 			t.Errorf("%s, strict: %v", c.runtime, err)
 		}
 	}
-	for runtime, kind := range map[string]wick.Kind{"java21": wick.InvalidRuntime, "ruby3.3": wick.InvalidRuntime, "dotnet8": wick.NotBuilt, "cobol74": wick.InvalidParameter, "nodejs": wick.NotBuilt, "python": wick.InvalidParameter, "": wick.InvalidParameter} {
+	for runtime, kind := range map[string]wick.Kind{"java21": wick.InvalidRuntime, "ruby3.3": wick.InvalidRuntime, "dotnet8": wick.InvalidRuntime, "cobol74": wick.InvalidParameter, "nodejs": wick.NotBuilt, "python": wick.InvalidParameter, "": wick.InvalidParameter} {
 		if _, err := s.Match(runtime, false); wick.KindOf(err) != kind {
 			t.Errorf("%q: %v", runtime, err)
 		}

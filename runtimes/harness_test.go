@@ -11,6 +11,7 @@ import (
 
 	"github.com/wick-run/wick"
 	"github.com/wick-run/wick/instance/runtimeapi"
+	"github.com/wick-run/wick/internal/csharp"
 	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
@@ -23,8 +24,16 @@ var discovered = sync.OnceValues(func() (*Set, error) {
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // as the data directory's part is
 		return nil, err
 	}
-	return Discover(context.Background(), Options{Dir: dir})
+	return Discover(context.Background(), Options{Dir: dir, Getenv: getenv})
 })
+
+// getenv is os.Getenv, with the .NET that scripts/install-tools brings as the default.
+func getenv(name string) string {
+	if value := os.Getenv(name); value != "" || name != "DOTNET_ROOT" {
+		return value
+	}
+	return csharp.Root()
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()

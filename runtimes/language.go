@@ -16,6 +16,7 @@ const (
 	Python   Language = "python"
 	Ruby     Language = "ruby"
 	Java     Language = "java"
+	Dotnet   Language = "dotnet"
 	Provided Language = "provided" // the function brings its own bootstrap
 )
 
@@ -47,6 +48,8 @@ type language struct {
 	places   func(folders) []place
 	// homeVariable names a folder whose bin is looked at first.
 	homeVariable string
+	// versionsOf is versionOf for a program that starts several.
+	versionsOf func(bin string) []string
 	// versionOf reads a program's version from what lies around it, "" where it can't.
 	versionOf func(bin string) string
 	// root returns the folder that goes to /var/lang; nil: the one above the program's,
@@ -63,6 +66,8 @@ type language struct {
 	// line does.
 	frames string
 
+	// wraps says that the bootstrap itself starts a function's wrapper.
+	wraps bool
 	// environment adds the language's variables to what every runtime has.
 	environment func(env map[string]string, m Match, w wanted)
 	// adapt changes the finished environment to what this interpreter needs.
@@ -80,7 +85,7 @@ type language struct {
 const logFrames = "WICK_LOG_FRAMES=1"
 
 // languages are all there are, in the order they are looked for.
-var languages = []*language{node, python, ruby, java, provided}
+var languages = []*language{node, python, ruby, java, dotnet, provided}
 
 // known returns a language's description, that of provided for one that isn't known.
 func (l Language) known() *language {

@@ -113,6 +113,18 @@ func nearest(all []Interpreter, want wanted) (best Interpreter, exact, found boo
 	return best, found && bestDistance == 0, found
 }
 
+// nearestOf returns the version to run a runtime with; of several that can't, the first.
+func (l *language) nearestOf(want wanted, versions []string) string {
+	var all []Interpreter
+	for _, v := range versions {
+		all = append(all, Interpreter{Language: want.language, Version: v})
+	}
+	if best, _, found := nearest(all, want); found || len(versions) == 0 {
+		return best.Version
+	}
+	return versions[0]
+}
+
 // distance is how much newer than a runtime a version is, in the versions that the
 // language's identifiers count.
 func (l *language) distance(want wanted, v version) int {

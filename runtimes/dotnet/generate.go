@@ -1,0 +1,59 @@
+//go:build ignore
+
+// Command generate compiles the .NET bootstrap into wick-runtime.dll, which depends on
+// nothing but its sources and runs on every .NET from 3.1 on. go generate runs it. Where the
+// compiler is not on the machine it says so and leaves the file as it is.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/wick-run/wick/internal/csharp"
+)
+
+func main() {
+	out := flag.String("o", "wick-runtime.dll", "the `file` to write")
+	flag.Parse()
+	if err := run(*out); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(out string) error {
+	compiler, err := csharp.Find()
+	if errors.Is(err, csharp.ErrMissing) {
+		fmt.Fprintf(os.Stderr, "generate: %v; wick-runtime.dll stays as it is\n", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "wick-dotnet-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	core := filepath.Join(dir, "Amazon.Lambda.Core.dll")
+	if err := compiler.Compile(core, true, nil, "core/Declarations.cs"); err != nil {
+		return err
+	}
+	sources, err := filepath.Glob("src/*.cs")
+	if err != nil {
+		return err
+	}
+	// The assembly's name is its file's.
+	made := filepath.Join(dir, "wick-runtime.dll")
+	if err := compiler.Compile(made, false, []string{core}, sources...); err != nil {
+		return err
+	}
+	data, err := os.ReadFile(made)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(out, data, 0o644)
+}

@@ -1,0 +1,7 @@
+namespace Missing
+{
+    /// <summary>Of an assembly that packages lack.</summary>
+    public class Nothing
+    {
+    }
+}
