@@ -78,6 +78,9 @@ type Plan struct {
 	Match runtimes.Match
 	Stem  bool // the runtime's bootstrap is started before any function is known
 	TmpMB int
+	// Like is a function that it is for, or one that differs from it in nothing that
+	// matters before it is assigned.
+	Like *wick.Function
 }
 
 // Plan returns how to boot an instance for a function. InvalidParameter if no
@@ -87,8 +90,8 @@ func (h *Host) Plan(f *wick.Function) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Match: m, Stem: !h.Runtimes.NeedsOrdinary(m, f), TmpMB: max(f.EphemeralMB, defaultTmpMB)}
-	p.Key = fmt.Sprintf("%s/%t/%t/%d", m.StemKey(), p.Stem, f.Runtime == runtimeAL2, p.TmpMB)
+	p := Plan{Match: m, Stem: !h.Runtimes.NeedsOrdinary(m, f), TmpMB: max(f.EphemeralMB, defaultTmpMB), Like: f}
+	p.Key = fmt.Sprintf("%s/%t/%t/%d", h.Runtimes.StemKey(m, f), p.Stem, f.Runtime == runtimeAL2, p.TmpMB)
 	return p, nil
 }
 
@@ -321,7 +324,13 @@ func (i *Instance) mapCommand(c *runtimes.Command) {
 	c.Path, c.Dir = i.box.Path(c.Path), i.box.Path(c.Dir)
 	c.Args = slices.Clone(c.Args)
 	for n, a := range c.Args {
-		c.Args[n] = rewritePaths(a, i.box.Path)
+		option, path, ok := strings.Cut(a, "=")
+		if !ok || !strings.HasPrefix(option, "-") {
+			option, path = "", a
+		} else {
+			option += "="
+		}
+		c.Args[n] = option + rewritePaths(path, i.box.Path)
 	}
 	if i.plan.Stem { // what an assigned runtime gets has been mapped already
 		c.Env = slices.Clone(c.Env)

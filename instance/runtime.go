@@ -171,7 +171,7 @@ func (i *Instance) startRuntime() error {
 	var cmd runtimes.Command
 	var files []*os.File
 	if i.plan.Stem {
-		cmd = i.host.Runtimes.Stem(i.plan.Match)
+		cmd = i.host.Runtimes.Stem(i.plan.Match, i.plan.Like)
 		ours, theirs, err := socketPair()
 		if err != nil {
 			return err

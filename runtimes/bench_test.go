@@ -19,7 +19,7 @@ func BenchmarkStemBoot(b *testing.B) {
 		b.Run(prog.Runtime, func(b *testing.B) {
 			m := match(b, prog.Runtime)
 			for range b.N {
-				p, _ := startStem(b, m)
+				p, _ := startStem(b, m, prog)
 				b.StopTimer()
 				p.Stop()
 				b.StartTimer()
@@ -35,7 +35,7 @@ func BenchmarkAssign(b *testing.B) {
 			m := match(b, prog.Runtime)
 			for range b.N {
 				b.StopTimer()
-				p, c := startStem(b, m)
+				p, c := startStem(b, m, prog)
 				b.StartTimer()
 				assign(p, c, m, prog)
 				runner.Receive(p, p.Polls, "a poll")

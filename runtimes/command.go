@@ -31,12 +31,16 @@ const wrapperScript = `if [ ! -f "$1" ]; then echo "$1: does not exist"; exit 12
 if [ ! -x "$1" ]; then echo "$1: is not an executable"; exit 126; fi
 exec "$@"`
 
-// Stem returns how to start a language's bootstrap with no function yet. The process
-// wants a connected stream socket as descriptor 3 and asks it GET /wick/assign.
+// Stem returns how to start a language's bootstrap with no function yet, for one like
+// this: see StemKey. The process wants a connected stream socket as descriptor 3 and asks
+// it GET /wick/assign.
 //
 // Not for provided, which has no bootstrap of Wick's.
-func (s *Set) Stem(m Match) Command {
+func (s *Set) Stem(m Match, like *wick.Function) Command {
 	c := interpreterCommand(m, nil)
+	if l := m.Language.known(); l.stemCommand != nil {
+		c.Args = l.stemCommand(m, c.Path, like)
+	}
 	env := base(m)
 	env["WICK_STEM"] = strconv.Itoa(StemFD)
 	// What isn't of the language but of one of its runtimes comes with the assignment.
@@ -49,6 +53,15 @@ func (s *Set) Stem(m Match) Command {
 	sort.Strings(c.Env)
 	c.Dir = "/"
 	return c
+}
+
+// StemKey is equal for functions, and what runs them, that the same stem can become.
+func (s *Set) StemKey(m Match, f *wick.Function) string {
+	key := m.StemKey()
+	if l := m.Language.known(); l.stemCommand != nil && !s.NeedsOrdinary(m, f) {
+		key += " " + strings.Join(l.stemCommand(m, "", f), " ")
+	}
+	return key
 }
 
 // Ordinary returns how to start f's runtime with its environment from the beginning. For

@@ -12,7 +12,9 @@
 // is booted ahead and becomes a function when its question GET /wick/assign, on the
 // inherited connection, is answered with the function's environment. Functions whose
 // settings a program reads only as it starts (NeedsOrdinary) are started with their
-// environment from the beginning (Set.Ordinary), as are Java's and provided runtimes.
+// environment from the beginning (Set.Ordinary), as are provided runtimes. What else a
+// stem has in common with the functions it can become is Set.StemKey's: of Java the heap's
+// limit, which a virtual machine has from its start.
 //
 // AWS SDKs, which AWS ships in the images of these runtimes, aren't included: a function
 // packages what it imports, or gets it from a layer.

@@ -151,9 +151,9 @@ func TestCommands(t *testing.T) {
 		want string
 		env  string
 	}{
-		{"a Python stem", s.Stem(python), "/var/lang/bin/python3.11 /var/runtime/bootstrap.py", "WICK_STEM=3"},
-		{"an old Node stem", s.Stem(node("18.1.0")), "/var/lang/bin/node --expose-gc --max-http-header-size 81920 --max-old-space-size=4096 /var/runtime/index.mjs", "WICK_STEM=3"},
-		{"a Node stem", s.Stem(node("20.20.2")), "/var/lang/bin/node --expose-gc --max-http-header-size 81920 --max-old-space-size=4096 --no-experimental-require-module --no-experimental-detect-module /var/runtime/index.mjs", "WICK_STEM=3"},
+		{"a Python stem", s.Stem(python, &wick.Function{}), "/var/lang/bin/python3.11 /var/runtime/bootstrap.py", "WICK_STEM=3"},
+		{"an old Node stem", s.Stem(node("18.1.0"), &wick.Function{}), "/var/lang/bin/node --expose-gc --max-http-header-size 81920 --max-old-space-size=4096 /var/runtime/index.mjs", "WICK_STEM=3"},
+		{"a Node stem", s.Stem(node("20.20.2"), &wick.Function{}), "/var/lang/bin/node --expose-gc --max-http-header-size 81920 --max-old-space-size=4096 --no-experimental-require-module --no-experimental-detect-module /var/runtime/index.mjs", "WICK_STEM=3"},
 		{"an ordinary Node", s.Ordinary(node("20.12.0"), &wick.Function{MemoryMB: 512}), "/var/lang/bin/node --expose-gc --max-http-header-size 81920 --max-semi-space-size=25 --max-old-space-size=460 --no-experimental-detect-module /var/runtime/index.mjs", "WICK_LOG_FRAMES=1"},
 		{"a function that wants require(esm)", s.Ordinary(node("22.12.0"), &wick.Function{MemoryMB: 128, Environment: map[string]string{"NODE_OPTIONS": "--experimental-require-module"}}), "/var/lang/bin/node --expose-gc --max-http-header-size 81920 --max-semi-space-size=6 --max-old-space-size=115 --no-experimental-detect-module /var/runtime/index.mjs", ""},
 		{"a wrapper", s.Ordinary(python, &wick.Function{Environment: map[string]string{"AWS_LAMBDA_EXEC_WRAPPER": "/opt/w"}}), "sh -c " + wrapperScript + " sh /opt/w /var/lang/bin/python3.11 /var/runtime/bootstrap.py", ""},

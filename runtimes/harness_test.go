@@ -100,17 +100,17 @@ func newProcess(t testing.TB, m Match) *process {
 }
 
 // startStem boots a stem and waits until it asks for its function.
-func startStem(t testing.TB, m Match) (*process, *runtimeapi.Conn) {
+func startStem(t testing.TB, m Match, prog program) (*process, *runtimeapi.Conn) {
 	t.Helper()
 	p := newProcess(t, m)
-	c := set(t).Stem(m)
+	p.Write(prog.Files) // here its folder can't be put in place later
+	c := set(t).Stem(m, prog.Function())
 	p.Start(c.Path, c.Args, c.Env, c.Dir, p.Connect())
 	return p, runner.Receive(p, p.Assigns, "the stem's question")
 }
 
 // assign makes a stem become a program.
 func assign(p *process, c *runtimeapi.Conn, m Match, prog program) {
-	p.Write(prog.Files)
 	p.Become(c, p.Environment(Environment(prog.Function(), m)))
 }
 
@@ -132,11 +132,15 @@ func startOrdinary(t testing.TB, m Match, prog program) *process {
 // runProgram starts a program in one of the two ways.
 func runProgram(t testing.TB, prog program, stem bool) *process {
 	t.Helper()
-	m := match(t, prog.Runtime)
-	if !stem {
+	return startEither(t, match(t, prog.Runtime), prog, stem)
+}
+
+func startEither(t testing.TB, m Match, prog program, stem bool) *process {
+	t.Helper()
+	if !stem || set(t).NeedsOrdinary(m, prog.Function()) {
 		return startOrdinary(t, m, prog)
 	}
-	p, c := startStem(t, m)
+	p, c := startStem(t, m, prog)
 	assign(p, c, m, prog)
 	return p
 }

@@ -38,7 +38,7 @@ func TestEveryInterpreterRunsTheBootstrap(t *testing.T) {
 		seen[in.Bin] = true
 		for way, start := range map[string]func(testing.TB, program) *process{
 			"stem": func(t testing.TB, prog program) *process {
-				p, c := startStem(t, m)
+				p, c := startStem(t, m, prog)
 				assign(p, c, m, prog)
 				return p
 			},

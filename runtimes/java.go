@@ -1,9 +1,12 @@
 package runtimes
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,6 +14,7 @@ import (
 )
 
 //go:generate sh -c "cd java && go run generate.go"
+//go:generate java/native/build.sh
 
 var java = &language{
 	name: Java, title: "Java", prefix: "java",
@@ -40,7 +44,16 @@ var java = &language{
 	program: func(in Interpreter) string {
 		return langDir + strings.TrimPrefix(in.Bin, in.Root)
 	},
-	command: javaCommand,
+	command: func(m Match, program string, f *wick.Function) []string {
+		if f == nil {
+			return []string{program} // see stemCommand
+		}
+		return javaCommand(m, program, f)
+	},
+	stemCommand: func(m Match, program string, like *wick.Function) []string {
+		args := javaCommand(m, program, like)
+		return append(slices.Insert(args, 1, "-Duser.dir="+taskDir), runtimeDir+"/"+javaStemLibrary)
+	},
 
 	environment: func(env map[string]string, _ Match, w wanted) {
 		delete(env, "PWD") // no shell starts Java there
@@ -49,9 +62,20 @@ var java = &language{
 			env["_LAMBDA_TELEMETRY_LOG_FD"] = "62" // where AWS's image has it; nothing is there
 		}
 	},
-	// A heap's limit, the variables native code sees and the time zone are fixed when a
-	// virtual machine starts.
-	ordinary: func(*wick.Function) bool { return true },
+	laterVariables: []string{"_LAMBDA_TELEMETRY_LOG_FD"},
+	// HOME is what Java takes a user's folder from who has none.
+	startVariables: []string{"JAVA_*", "JDK_*", "_JAVA_*", "CLASSPATH", "HOME"},
+	ordinary:       func(*wick.Function) bool { return !hasJavaStemLibrary },
+}
+
+// javaStemLibrary is what a stem calls that Java has no way to do: see java/native.
+const javaStemLibrary = "wick-stem-" + runtime.GOARCH + ".so"
+
+var hasJavaStemLibrary = runtime.GOOS == "linux" && isEmbedded("java/"+javaStemLibrary)
+
+func isEmbedded(name string) bool {
+	_, err := fs.Stat(embedded, name)
+	return err == nil
 }
 
 var javaRelease = regexp.MustCompile(`(?m)^JAVA_VERSION="(?:1\.(8)\.0_(\d+)|(\d+)(?:\.(\d+))?(?:\.(\d+))?)`)
@@ -90,11 +114,10 @@ func javaHome(bin string) string {
 // serial collector, and only the first compiler. Source: as AWS's runtimes' command lines
 // are; Lambda developer guide, Java runtime startup behaviour.
 func javaCommand(m Match, program string, f *wick.Function) []string {
-	args := []string{program}
-	if f != nil {
-		args = append(args, "-XX:MaxHeapSize="+strconv.Itoa(f.MemoryMB*1024*85/100)+"k")
+	args := []string{
+		program, "-XX:MaxHeapSize=" + strconv.Itoa(f.MemoryMB*1024*85/100) + "k",
+		"-XX:+UseSerialGC", "-XX:+TieredCompilation", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
 	}
-	args = append(args, "-XX:+UseSerialGC", "-XX:+TieredCompilation", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 	v, _ := parseVersion(m.Interpreter.Version) // interpreters without a version aren't kept
 	if v[0] > 8 && (m.Runtime == "java11" || strings.HasPrefix(m.Runtime, "java8")) {
 		// Variables that those runtimes change have to be reached.

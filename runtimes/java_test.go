@@ -91,12 +91,19 @@ func with(p program, change func(*program)) program {
 	return p
 }
 
+// TestJavaBehaves runs the table as stems, and some of it in the ordinary way: a virtual
+// machine takes long to start, and has the same bootstrap in both.
 func TestJavaBehaves(t *testing.T) {
-	for _, b := range javaBehaviours(t) {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			b.check(t, runProgram(t, b.program, false))
-		})
+	for n, b := range javaBehaviours(t) {
+		for _, stem := range []bool{true, false} {
+			if !stem && n%4 != 0 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%t", b.name, stem), func(t *testing.T) {
+				t.Parallel()
+				b.check(t, runProgram(t, b.program, stem))
+			})
+		}
 	}
 }
 
@@ -142,6 +149,16 @@ func javaBehaviours(t *testing.T) []behaviour {
 			name:    "a handler without type parameters",
 			program: jv(t, "java17", "fn.Objects$Raw"),
 			body:    `\{"errorMessage":"Class fn.Objects\$Raw does not implement RequestHandler with concrete type parameters"\}`, header: "Runtime.BadFunctionCode",
+		},
+		{
+			name: "variables, folder, clock and memory are the function's", ok: true,
+			program: with(jv(t, "java17", "fn.Surroundings::of", "note.txt", "noted"), func(p *program) { p.Env = map[string]string{"MINE": "x=y", "TZ": "Asia/Tokyo"} }),
+			body:    `\["x=y","Asia/Tokyo","noted","noted",true,true,true,0\]`,
+		},
+		{
+			name: "a child process has the variables and the folder, and not the connection", ok: true,
+			program: with(jv(t, "java17", "fn.Surroundings::ofChild", "note.txt", "noted"), func(p *program) { p.Env = map[string]string{"MINE": "x=y"} }),
+			body:    `\["x=y","noted","0"\]`,
 		},
 		{
 			name: "Void answers null", ok: true, program: jv(t, "java17", "fn.Objects$Nothing"), body: `null`,
@@ -395,16 +412,21 @@ func TestEveryJavaRunsTheBootstrap(t *testing.T) {
 			continue // testdata/java needs 17
 		}
 		seen++
-		t.Run(in.Version, func(t *testing.T) {
-			prog := jv(t, "java17", "fn.Objects$Points")
-			m := match(t, "java17")
-			m.Interpreter = in
-			p := startOrdinary(t, m, prog)
-			if o := p.Invoke(event{Payload: `{"x":1}`}); o.Body() != `{"x":1}` {
-				t.Errorf("answered %s", o.Body())
-			}
-			p.Finish()
-		})
+		for _, stem := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/%t", in.Version, stem), func(t *testing.T) {
+				prog := jv(t, "java17", "fn.Objects$Points")
+				m := match(t, "java17")
+				m.Interpreter = in
+				p := startEither(t, m, prog, stem)
+				if o := p.Invoke(event{Payload: `{"x":1}`}); o.Body() != `{"x":1}` {
+					t.Errorf("answered %s", o.Body())
+				}
+				p.Finish()
+				if got := runner.Texts(p.Records()); got != "" {
+					t.Errorf("the virtual machine has something to say: %s", got)
+				}
+			})
+		}
 	}
 	if seen == 0 {
 		t.Skip("no Java 17 or newer is on this machine")
@@ -472,24 +494,48 @@ func TestJavaIsFoundByItsManagers(t *testing.T) {
 
 // TestTheJarIsOfItsSources builds the embedded jar again.
 func TestTheJarIsOfItsSources(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "again.jar")
+	out := t.TempDir()
 	cmd := exec.Command("go", "run", "generate.go", "-o", out)
 	cmd.Dir = "java"
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	again, err := os.ReadFile(out)
+	for _, name := range []string{"wick-runtime.jar", "lib/wick-rehearsal.jar"} {
+		compareBuilt(t, out, name, "no javac 17 on this machine")
+	}
+}
+
+// TestTheStemLibraryIsOfItsSource builds the embedded libraries again.
+func TestTheStemLibraryIsOfItsSource(t *testing.T) {
+	for _, compiler := range []string{"x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc"} {
+		if _, err := exec.LookPath(compiler); err != nil {
+			t.Skipf("no %s on PATH: run scripts/install-tools generators", compiler)
+		}
+	}
+	out := t.TempDir()
+	if text, err := exec.Command("java/native/build.sh", out).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		compareBuilt(t, out, "wick-stem-"+arch+".so", "no jni.h on this machine")
+	}
+}
+
+// compareBuilt compares a file built again with the embedded one.
+func compareBuilt(t *testing.T, out, name, missing string) {
+	t.Helper()
+	again, err := os.ReadFile(filepath.Join(out, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("no javac 17 on this machine to build the jar with")
+		t.Skipf("%s is not built: %s", name, missing)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	committed, err := os.ReadFile("java/wick-runtime.jar")
+	committed, err := os.ReadFile(filepath.Join("java", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(again, committed) {
-		t.Error("java/wick-runtime.jar isn't what its sources give: run go generate ./runtimes")
+		t.Errorf("java/%s isn't what its sources give: run go generate ./runtimes", name)
 	}
 }

@@ -62,6 +62,9 @@ type language struct {
 	// is nil for a stem.
 	program func(in Interpreter) string
 	command func(m Match, program string, f *wick.Function) []string
+	// stemCommand starts a stem where that takes something of the function it will become:
+	// only functions for which it is the same can share stems.
+	stemCommand func(m Match, program string, like *wick.Function) []string
 	// frames asks an ordinary start for framed log records; where it is empty, the command
 	// line does.
 	frames string

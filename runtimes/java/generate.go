@@ -1,27 +1,56 @@
 //go:build ignore
 
-// Command generate compiles the Java bootstrap into wick-runtime.jar: class files of Java 8,
-// made by javac 17, in a jar that depends on nothing but the sources. go generate runs it.
-// Where that javac is not on the machine it says so and leaves the jar as it is.
+// Command generate compiles the Java bootstrap into wick-runtime.jar, and the functions that
+// its stems rehearse with into wick-rehearsal.jar: class files of Java 8, made by javac 17, in
+// jars that depend on nothing but the sources. go generate runs it. Where that javac is not on
+// the machine it says so and leaves the jars as they are.
 package main
 
 import (
 	"archive/zip"
+	"compress/flate"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
 )
 
-const manifest = "Manifest-Version: 1.0\r\nMain-Class: run.wick.runtime.Main\r\n\r\n"
+// part is one compilation: a folder of sources and those of others it may use, into a
+// folder of a jar.
+type part struct {
+	sources string
+	uses    []string
+	folder  string
+}
+
+// jars are what is built of which parts. A stem loads a native library, which Java from 24
+// on wants to be told.
+var jars = []struct {
+	name, manifest string
+	deflated       bool
+	parts          []part
+}{
+	{
+		"wick-runtime.jar", "Main-Class: run.wick.runtime.Main\r\nEnable-Native-Access: ALL-UNNAMED\r\n", false,
+		[]part{{sources: "src"}, {sources: "bridge", uses: []string{"src", "core"}, folder: "bridge"}},
+	},
+	{
+		"lib/wick-rehearsal.jar", "", true,
+		[]part{{sources: "core"}, {sources: "rehearsal", uses: []string{"core"}}},
+	},
+}
 
 func main() {
-	out := flag.String("o", "wick-runtime.jar", "the `file` to write")
+	out := flag.String("o", ".", "the `folder` to write to")
 	flag.Parse()
 	if err := run(*out); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
@@ -35,22 +64,63 @@ func run(out string) error {
 		fmt.Fprintln(os.Stderr, "generate: javac 17 is not on this machine (Debian: openjdk-17-jdk-headless); the jar stays as it is")
 		return nil
 	}
+	for _, j := range jars {
+		if err := build(javac, filepath.Join(out, j.name), "Manifest-Version: 1.0\r\n"+j.manifest+"\r\n", j.deflated, j.parts); err != nil {
+			return fmt.Errorf("%s: %w", j.name, err)
+		}
+	}
+	return nil
+}
+
+func build(javac, out, manifest string, deflated bool, parts []part) error {
+	content := map[string][]byte{"META-INF/MANIFEST.MF": []byte(manifest)}
+	for _, p := range parts {
+		if err := compile(javac, p, content); err != nil {
+			return err
+		}
+	}
+	return jar(out, content, deflated)
+}
+
+// compile adds a part's classes to a jar's content.
+func compile(javac string, p part, content map[string][]byte) error {
 	classes, err := os.MkdirTemp("", "wick-java-*")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(classes)
-	sources, err := filepath.Glob("src/run/wick/runtime/*.java")
+	sources, err := files(p.sources, ".java")
 	if err != nil {
 		return err
 	}
-	args := []string{"--release", "8", "-Xlint:all,-options", "-Werror", "-g:source,lines", "-encoding", "UTF-8", "-d", classes}
+	args := []string{"--release", "8", "-Xlint:all,-options,-path", "-Werror", "-g:source,lines", "-encoding", "UTF-8", "-d", classes}
+	if p.uses != nil {
+		args = append(args, "-implicit:none", "-sourcepath", strings.Join(p.uses, string(filepath.ListSeparator)))
+	}
 	cmd := exec.Command(javac, append(args, sources...)...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", javac, err)
 	}
-	return jar(out, classes)
+	names, err := files(classes, "")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		inside, err := filepath.Rel(classes, name)
+		if err != nil {
+			return err
+		}
+		if p.folder != "" {
+			inside = filepath.Base(inside) // a package of its own, found by nothing but its loader
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		content[path.Join(p.folder, filepath.ToSlash(inside))] = data
+	}
+	return nil
 }
 
 // find returns a javac of the version the jar is made with.
@@ -71,39 +141,28 @@ func find() string {
 	return ""
 }
 
-// jar packs the classes uncompressed: they load faster, and nothing depends on a
-// compressor's version.
-func jar(out, classes string) error {
-	var names []string
-	err := filepath.WalkDir(classes, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			names = append(names, path)
-		}
-		return err
-	})
-	if err != nil {
+// jar packs files uncompressed: they load faster, and nothing depends on a compressor's
+// version. The manifest comes first by its name. Deflated, they are uncompressed all the
+// same, in the format that other jars have.
+func jar(out string, content map[string][]byte, deflated bool) error {
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return err
 	}
-	sort.Strings(names)
 	file, err := os.Create(out)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	w := zip.NewWriter(file)
-	if err := add(w, "META-INF/MANIFEST.MF", []byte(manifest)); err != nil {
-		return err
+	w.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
+		return flate.NewWriter(w, flate.NoCompression)
+	})
+	method := uint16(zip.Store)
+	if deflated {
+		method = zip.Deflate
 	}
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		inside, err := filepath.Rel(classes, name)
-		if err != nil {
-			return err
-		}
-		if err := add(w, filepath.ToSlash(inside), data); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(content)) {
+		if err := add(w, name, method, content[name]); err != nil {
 			return err
 		}
 	}
@@ -113,9 +172,22 @@ func jar(out, classes string) error {
 	return file.Close()
 }
 
-func add(w *zip.Writer, name string, data []byte) error {
+// files lists the files in a folder and below whose names end so.
+func files(folder, suffix string) ([]string, error) {
+	var names []string
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasSuffix(path, suffix) {
+			names = append(names, path)
+		}
+		return err
+	})
+	sort.Strings(names)
+	return names, err
+}
+
+func add(w *zip.Writer, name string, method uint16, data []byte) error {
 	entry, err := w.CreateHeader(&zip.FileHeader{
-		Name: name, Method: zip.Store, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),
+		Name: name, Method: method, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),
 	})
 	if err != nil {
 		return err

@@ -48,16 +48,32 @@ final class Api {
     private Map<String, String> headers;
     private byte[] unsent = NOTHING;
 
-    Api(String address) throws IOException {
+    /** Speaks on a connection that is there. */
+    Api(InputStream in, OutputStream out, String host) {
+        this.in = in;
+        this.out = out;
+        tail = " HTTP/1.1\r\nHost: " + host + "\r\n";
+        next = bytes("GET " + PREFIX + "invocation/next" + tail + "\r\n");
+    }
+
+    /** Connects to AWS_LAMBDA_RUNTIME_API, host:port. */
+    static Api connect(String address) throws IOException {
         int colon = address.lastIndexOf(':');
         String host = address.substring(0, colon).replace("[", "").replace("]", "");
         Socket socket = new Socket(Proxy.NO_PROXY); // else proxies are looked for
         socket.connect(new InetSocketAddress(InetAddress.getByName(host), Integer.parseInt(address.substring(colon + 1))));
         socket.setTcpNoDelay(true);
-        in = socket.getInputStream();
-        out = socket.getOutputStream();
-        tail = " HTTP/1.1\r\nHost: " + address + "\r\n";
-        next = bytes("GET " + PREFIX + "invocation/next" + tail + "\r\n");
+        return new Api(socket.getInputStream(), socket.getOutputStream(), address);
+    }
+
+    /** Waits until this stem is given a function; returns the JSON document. */
+    String assignment() throws IOException {
+        send(bytes("GET /wick/assign" + tail + "\r\n"));
+        byte[] body = read();
+        if (status != 200) {
+            throw new IOException("the question for a function was answered with " + status);
+        }
+        return new String(body, StandardCharsets.UTF_8);
     }
 
     /** Waits for the next event. A response kept by respond leaves first. */

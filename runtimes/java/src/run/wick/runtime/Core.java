@@ -1,35 +1,27 @@
 package run.wick.runtime;
 
 import java.lang.reflect.Field;
-import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
 import java.util.Map;
 
 /**
- * The types of AWS's aws-lambda-java-core that a function and its runtime share. They come from
- * the function's own package, so what is given of them to a function is made at run time.
+ * The function's own aws-lambda-java-core: types that it and its runtime share, and what of them
+ * lasts over all events.
  */
 final class Core {
     private static final String PACKAGE = "com.amazonaws.services.lambda.runtime.";
 
     private final ClassLoader loader;
-    private final Log log;
     private final Class<?> context;
+    private final Bridge bridge;
     private final Object logger;
     private final Method useLog4j;
 
     Core(ClassLoader loader, Log log) {
         this.loader = loader;
-        this.log = log;
         context = find("Context");
-        Class<?> loggerType = find("LambdaLogger");
-        logger = loggerType == null ? null : proxy(loggerType, new Members() {
-            @Override
-            public Object call(String method, Object[] args) {
-                return log(method, args);
-            }
-        });
+        bridge = context == null ? null : BridgeLoader.to(loader);
+        logger = bridge == null ? null : bridge.logger(log);
         setLogger();
         useLog4j = useLog4j(find("LambdaRuntimeInternal"));
         usesLog4j(); // the first call of a method takes Java long
@@ -51,7 +43,7 @@ final class Core {
     /** What LambdaRuntime.getLogger returns, and log appenders use. */
     private void setLogger() {
         Class<?> runtime = find("LambdaRuntime");
-        if (runtime == null) {
+        if (runtime == null || logger == null) {
             return;
         }
         try {
@@ -96,158 +88,17 @@ final class Core {
         }
     }
 
+    /** The way to the library's types, null where the function hasn't got it. */
+    Bridge bridge() {
+        return bridge;
+    }
+
     /** Returns the Context of an invocation, null where the function can't know the type. */
     Object context(Invocation event) {
-        if (context == null) {
-            return null;
-        }
-        Object identity = identity(event.cognitoIdentity);
-        Object client = clientContext(event.clientContext);
-        return proxy(context, new Members() {
-            @Override
-            public Object call(String method, Object[] args) {
-                switch (method) {
-                    case "getAwsRequestId":
-                        return event.requestId;
-                    case "getLogGroupName":
-                        return System.getenv("AWS_LAMBDA_LOG_GROUP_NAME");
-                    case "getLogStreamName":
-                        return System.getenv("AWS_LAMBDA_LOG_STREAM_NAME");
-                    case "getFunctionName":
-                        return System.getenv("AWS_LAMBDA_FUNCTION_NAME");
-                    case "getFunctionVersion":
-                        return System.getenv("AWS_LAMBDA_FUNCTION_VERSION");
-                    case "getInvokedFunctionArn":
-                        return event.functionArn;
-                    case "getIdentity":
-                        return identity;
-                    case "getClientContext":
-                        return client;
-                    case "getRemainingTimeInMillis":
-                        return (int) Math.max(event.deadlineMs - System.currentTimeMillis(), 0);
-                    case "getMemoryLimitInMB":
-                        return Integer.parseInt(System.getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"));
-                    case "getLogger":
-                        return logger;
-                    case "getTenantId":
-                        return event.tenantId;
-                    case "getXrayTraceId":
-                        return event.traceId;
-                    default:
-                        return null; // of a newer library
-                }
-            }
-        });
+        return bridge == null ? null : bridge.context(event, logger, fields(event.cognitoIdentity), fields(event.clientContext));
     }
 
-    private Object log(String method, Object[] args) {
-        String level = args.length > 1 && args[1] != null ? args[1].toString() : null;
-        if (args[0] instanceof byte[]) {
-            log.log((byte[]) args[0], level);
-        } else {
-            log.log((String) args[0], level);
-        }
-        return null;
-    }
-
-    private Object identity(String text) {
-        Class<?> type = find("CognitoIdentity");
-        if (type == null || text == null || text.isEmpty()) {
-            return null;
-        }
-        Map<?, ?> fields = (Map<?, ?>) Json.read(text);
-        return proxy(type, new Members() {
-            @Override
-            public Object call(String method, Object[] args) {
-                switch (method) {
-                    case "getIdentityId":
-                        return fields.get("cognitoIdentityId");
-                    case "getIdentityPoolId":
-                        return fields.get("cognitoIdentityPoolId");
-                    default:
-                        return null;
-                }
-            }
-        });
-    }
-
-    private Object clientContext(String text) {
-        Class<?> type = find("ClientContext");
-        if (type == null || text == null || text.isEmpty()) {
-            return null;
-        }
-        Map<?, ?> fields = (Map<?, ?>) Json.read(text);
-        Object client = client((Map<?, ?>) fields.get("client"));
-        return proxy(type, new Members() {
-            @Override
-            public Object call(String method, Object[] args) {
-                switch (method) {
-                    case "getClient":
-                        return client;
-                    case "getCustom":
-                        return fields.get("custom");
-                    case "getEnvironment":
-                        return fields.get("env");
-                    default:
-                        return null;
-                }
-            }
-        });
-    }
-
-    private Object client(Map<?, ?> fields) {
-        Class<?> type = find("Client");
-        if (type == null || fields == null) {
-            return null;
-        }
-        return proxy(type, new Members() {
-            @Override
-            public Object call(String method, Object[] args) {
-                switch (method) {
-                    case "getInstallationId":
-                        return fields.get("installation_id");
-                    case "getAppTitle":
-                        return fields.get("app_title");
-                    case "getAppVersionName":
-                        return fields.get("app_version_name");
-                    case "getAppVersionCode":
-                        return fields.get("app_version_code");
-                    case "getAppPackageName":
-                        return fields.get("app_package_name");
-                    default:
-                        return null;
-                }
-            }
-        });
-    }
-
-    /**
-     * What an object made here does when a method of its interface is called. Here and in
-     * Functions there are classes rather than lambdas, which make their classes anew at every start.
-     */
-    private interface Members {
-        Object call(String method, Object[] args);
-    }
-
-    private static final Object[] NONE = {};
-
-    private Object proxy(Class<?> type, Members members) {
-        InvocationHandler handler = new InvocationHandler() {
-            @Override
-            public Object invoke(Object self, Method method, Object[] args) {
-                if (method.getDeclaringClass() != Object.class) {
-                    return members.call(method.getName(), args == null ? NONE : args);
-                }
-                switch (method.getName()) {
-                    case "equals":
-                        return self == args[0];
-                    case "hashCode":
-                        return System.identityHashCode(self);
-                    default:
-                        return "Lambda" + type.getSimpleName() + "@" + Integer.toHexString(System.identityHashCode(self));
-                }
-            }
-        };
-        return Proxy.newProxyInstance(loader, new Class<?>[] {type}, handler);
+    private static Map<?, ?> fields(String text) {
+        return text == null || text.isEmpty() ? null : (Map<?, ?>) Json.read(text);
     }
 }

@@ -2,11 +2,8 @@ package run.wick.runtime;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.InputStream;
-import java.io.OutputStream;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
 import java.lang.reflect.Type;
+import java.net.URLClassLoader;
 import java.util.Iterator;
 import java.util.ServiceLoader;
 
@@ -16,19 +13,19 @@ import java.util.ServiceLoader;
  * <p>Source: AWS Lambda developer guide, Java custom serialization.
  */
 final class CustomSerializer {
+    private final Bridge bridge;
     private final Object serializer;
-    private final Method fromJson;
-    private final Method toJson;
 
-    private CustomSerializer(Object serializer, Method fromJson, Method toJson) {
+    private CustomSerializer(Bridge bridge, Object serializer) {
+        this.bridge = bridge;
         this.serializer = serializer;
-        this.fromJson = fromJson;
-        this.toJson = toJson;
     }
 
-    /** Returns null where the function has none; service is null where its library knows none. */
-    static CustomSerializer find(Class<?> service, ClassLoader loader) throws Fault {
-        if (service == null) {
+    /** Returns null where the function has none. */
+    static CustomSerializer find(Core core, URLClassLoader loader) throws Fault {
+        Class<?> service = core.find("CustomPojoSerializer");
+        // A ServiceLoader takes its time to find nothing.
+        if (service == null || loader.findResource("META-INF/services/" + service.getName()) == null) {
             return null;
         }
         try {
@@ -40,28 +37,19 @@ final class CustomSerializer {
             if (found.hasNext()) {
                 throw Fault.mistake("Too many serializers provided inside the META-INF/services folder, only one is allowed");
             }
-            return new CustomSerializer(serializer, service.getMethod("fromJson", InputStream.class, Type.class),
-                    service.getMethod("toJson", Object.class, OutputStream.class, Type.class));
-        } catch (ReflectiveOperationException | Error e) { // a ServiceConfigurationError is one
+            return new CustomSerializer(core.bridge(), serializer);
+        } catch (Error e) { // a ServiceConfigurationError is one
             throw Fault.mistake(String.valueOf(e.getMessage()), e, false);
         }
     }
 
     Object read(byte[] text, Type type) throws Throwable {
-        return callInterface(fromJson, new ByteArrayInputStream(text), type);
+        return bridge.read(serializer, new ByteArrayInputStream(text), type);
     }
 
     byte[] write(Object value, Type type) throws Throwable {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
-        callInterface(toJson, value, out, type);
+        bridge.write(serializer, value, out, type);
         return out.toByteArray();
-    }
-
-    private Object callInterface(Method method, Object... args) throws Throwable {
-        try {
-            return method.invoke(serializer, args);
-        } catch (InvocationTargetException e) {
-            throw e.getCause();
-        }
     }
 }

@@ -11,17 +11,15 @@ final class Environment {
     private static final String TRACE_VARIABLE = "_X_AMZN_TRACE_ID";
 
     /** Java 11's runtime and the ones before have some variables that later ones don't. */
-    private static final boolean FORMER = former(System.getenv("AWS_EXECUTION_ENV"));
+    private static boolean former;
 
     private Environment() {}
 
-    private static boolean former(String runtime) {
-        return runtime != null && (runtime.startsWith("AWS_Lambda_java8") || runtime.equals("AWS_Lambda_java11"));
-    }
-
     /** Adds the credentials under the names that the first AWS SDK for Java had for them. */
     static void addFormerNames() {
-        if (FORMER) {
+        String runtime = System.getenv("AWS_EXECUTION_ENV");
+        former = runtime != null && (runtime.startsWith("AWS_Lambda_java8") || runtime.equals("AWS_Lambda_java11"));
+        if (former) {
             change("AWS_ACCESS_KEY", System.getenv("AWS_ACCESS_KEY_ID"));
             change("AWS_SECRET_KEY", System.getenv("AWS_SECRET_ACCESS_KEY"));
         }
@@ -34,7 +32,7 @@ final class Environment {
         } else {
             System.setProperty(TRACE_PROPERTY, id);
         }
-        if (FORMER) {
+        if (former) {
             change(TRACE_VARIABLE, id);
         }
     }

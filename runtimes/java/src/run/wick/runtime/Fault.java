@@ -24,7 +24,7 @@ final class Fault extends Exception {
 
     static final String USER_EXCEPTION = "Runtime.UserException";
 
-    private static final String OURS = Fault.class.getPackage().getName() + ".";
+    private static final String OURS = "run.wick.";
 
     private final String type;
     private final transient Throwable error;
@@ -134,13 +134,7 @@ final class Fault extends Exception {
         StackTraceElement[] trace = t.getStackTrace();
         for (int i = 0; i < trace.length; i++) {
             if (trace[i].getClassName().startsWith(OURS)) {
-                // How we call an interface of the function, which AWS's client knows as it is compiled.
-                boolean byInterface = trace[i].getMethodName().equals("callInterface");
-                int keep = i;
-                while (byInterface && keep > 0 && isReflection(trace[keep - 1].getClassName())) {
-                    keep--;
-                }
-                t.setStackTrace(Arrays.copyOf(trace, keep));
+                t.setStackTrace(Arrays.copyOf(trace, i));
                 break;
             }
         }
@@ -148,11 +142,5 @@ final class Fault extends Exception {
         for (Throwable suppressed : t.getSuppressed()) {
             cut(suppressed, seen);
         }
-    }
-
-    private static boolean isReflection(String name) {
-        return name.startsWith("java.lang.reflect.")
-                || name.startsWith("jdk.internal.reflect.")
-                || name.startsWith("sun.reflect.");
     }
 }

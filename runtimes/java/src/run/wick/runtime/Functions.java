@@ -31,17 +31,17 @@ final class Functions {
     private static final String CORE_HINT =
             " (the package lacks aws-lambda-java-core, which AWS's own image has: add it to the package's lib folder)";
 
-    private final ClassLoader loader;
+    private final URLClassLoader loader;
     private final Core core;
 
-    private Functions(ClassLoader loader, Log log) {
+    private Functions(URLClassLoader loader, Log log) {
         this.loader = loader;
         core = new Core(loader, log);
     }
 
     /** Loads the function; the Fault is one that ends init. */
-    static Function load(String handler, Log log) throws Fault {
-        ClassLoader loader = packageLoader();
+    static Function load(String handler, File root, Log log) throws Fault {
+        URLClassLoader loader = packageLoader(root);
         Thread.currentThread().setContextClassLoader(loader);
         try {
             return new Functions(loader, log).find(handler);
@@ -58,10 +58,9 @@ final class Functions {
         }
     }
 
-    private static ClassLoader packageLoader() {
-        String root = System.getProperty("user.dir");
+    private static URLClassLoader packageLoader(File root) {
         List<URL> urls = new ArrayList<>();
-        add(urls, new File(root));
+        add(urls, root);
         addJars(urls, new File(root, "lib"));
         addJars(urls, new File("/opt/java/lib"));
         return new URLClassLoader(urls.toArray(new URL[0]), Functions.class.getClassLoader());
@@ -120,14 +119,12 @@ final class Functions {
     private Function byInterface(Class<?> type) throws Fault {
         Class<?> streams = core.find("RequestStreamHandler");
         if (streams != null && streams.isAssignableFrom(type)) {
-            Method method = only(streams);
             Object instance = make(type);
-            prepare(method);
             return new Function() {
                 @Override
                 public byte[] call(Invocation event) throws Throwable {
                     ByteArrayOutputStream out = new ByteArrayOutputStream();
-                    callInterface(method, instance, new ByteArrayInputStream(event.body), out, contextOf(event));
+                    core.bridge().handle(instance, new ByteArrayInputStream(event.body), out, contextOf(event));
                     return out.toByteArray();
                 }
             };
@@ -146,24 +143,13 @@ final class Functions {
                         + "parameters: parameter " + t + " has no upper bound.");
             }
         }
-        Method method = only(objects);
         Object instance = make(type);
-        prepare(method);
         return objects(types[0], types[1], new Call() {
             @Override
             public Object call(Object input, Object context) throws Throwable {
-                return callInterface(method, instance, input, context);
+                return core.bridge().handle(instance, input, context);
             }
         });
-    }
-
-    private static Method only(Class<?> handlerInterface) {
-        for (Method m : handlerInterface.getMethods()) {
-            if (m.getName().equals("handleRequest")) {
-                return m;
-            }
-        }
-        throw new IllegalStateException(handlerInterface + " has no handleRequest");
     }
 
     /** A method that takes an event and a context, however it is called. */
@@ -173,7 +159,7 @@ final class Functions {
 
     /** A function of objects: JSON in, JSON out. A null input type is an event nobody wants. */
     private Function objects(Type input, Type output, Call call) throws Fault {
-        CustomSerializer custom = CustomSerializer.find(core.find("CustomPojoSerializer"), loader);
+        CustomSerializer custom = CustomSerializer.find(core, loader);
         boolean silent = output == void.class || output == Void.class;
         JsonReader reader = input == null ? null : new JsonReader(input);
         JsonWriter writer = new JsonWriter();
@@ -323,43 +309,20 @@ final class Functions {
         }
     }
 
-    /** The same for a handler interface's method: see Fault about its name. */
-    private static Object callInterface(Method method, Object instance, Object... args) throws Throwable {
-        try {
-            return method.invoke(instance, args);
-        } catch (InvocationTargetException e) {
-            throw e.getCause();
-        }
-    }
-
     /** Methods of every number of parameters. */
-    private interface Shape {
-        Object call();
-
-        Object call(Object a);
-
-        Object call(Object a, Object b);
-
-        Object call(Object a, Object b, Object c);
-    }
-
-    private static final class Shaped implements Shape {
-        @Override
+    public static final class Shaped {
         public Object call() {
             return null;
         }
 
-        @Override
         public Object call(Object a) {
             return null;
         }
 
-        @Override
         public Object call(Object a, Object b) {
             return null;
         }
 
-        @Override
         public Object call(Object a, Object b, Object c) {
             return null;
         }
@@ -373,8 +336,7 @@ final class Functions {
         Class<?>[] types = new Class<?>[method.getParameterCount()];
         Arrays.fill(types, Object.class);
         try {
-            Class<?> alike = method.getDeclaringClass().isInterface() ? Shape.class : Shaped.class;
-            alike.getMethod("call", types).invoke(new Shaped(), new Object[types.length]);
+            Shaped.class.getMethod("call", types).invoke(new Shaped(), new Object[types.length]);
         } catch (ReflectiveOperationException | RuntimeException e) {
             // It has more parameters than a handler: nothing to prepare.
         }

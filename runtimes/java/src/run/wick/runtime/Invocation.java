@@ -4,17 +4,17 @@ import java.util.Collections;
 import java.util.Map;
 
 /** One event and what comes with it. */
-final class Invocation {
+public final class Invocation {
     static final Invocation NONE = new Invocation(Collections.emptyMap(), new byte[0]);
 
-    final String requestId;
-    final String traceId;
-    final String functionArn;
-    final String clientContext;
-    final String cognitoIdentity;
-    final String tenantId;
-    final long deadlineMs;
-    final byte[] body;
+    public final String requestId;
+    public final String traceId;
+    public final String functionArn;
+    public final String clientContext;
+    public final String cognitoIdentity;
+    public final String tenantId;
+    public final long deadlineMs;
+    public final byte[] body;
 
     Invocation(Map<String, String> headers, byte[] body) {
         requestId = headers.get("lambda-runtime-aws-request-id");

@@ -3,6 +3,7 @@ package run.wick.runtime;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.UnsupportedEncodingException;
 import java.nio.ByteBuffer;
@@ -15,7 +16,7 @@ import java.util.Map;
 import java.util.TimeZone;
 
 /** The function's log: what LambdaLogger writes, and the standard streams. */
-final class Log {
+final class Log implements Printer {
     private static final int MAGIC = 0xa55a0003;
     /** A longer record is several. Source: CloudWatch Logs quotas, log event size. */
     private static final int MAX_FRAME_BYTES = 1 << 20;
@@ -25,28 +26,35 @@ final class Log {
             Arrays.asList(UNDEFINED, "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL");
 
     private final boolean framed;
-    private final FileOutputStream out = new FileOutputStream(FileDescriptor.out);
-    private final boolean json = "JSON".equalsIgnoreCase(System.getenv("AWS_LAMBDA_LOG_FORMAT"));
+    private final OutputStream out;
+    private final boolean json;
     private final int lowest;
     private SimpleDateFormat clock; // made when it is needed; used under the lock on this
 
     /** Whose record it is; null during init. */
     volatile Invocation invocation;
 
-    Log(boolean framed) {
+    /** Source: Lambda developer guide, advanced logging controls; level may be null. */
+    Log(boolean framed, String format, String level, OutputStream out) {
         this.framed = framed;
-        String level = System.getenv("AWS_LAMBDA_LOG_LEVEL");
+        this.out = out;
+        json = "JSON".equalsIgnoreCase(format);
         lowest = level == null ? 0 : LEVELS.indexOf(level.toUpperCase());
     }
 
-    /** Makes the standard streams UTF-8 and keep nothing back, so that it survives a kill. */
-    void takeOverStreams() throws UnsupportedEncodingException {
+    /**
+     * Returns the log that a process's variables ask for, and makes the standard streams UTF-8 and
+     * keep nothing back, so that it survives a kill.
+     */
+    static Log ofFunction(boolean framed) throws UnsupportedEncodingException {
+        OutputStream out = new FileOutputStream(FileDescriptor.out);
         System.setOut(new PrintStream(out, true, "UTF-8"));
         System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, "UTF-8"));
+        return new Log(framed, System.getenv("AWS_LAMBDA_LOG_FORMAT"), System.getenv("AWS_LAMBDA_LOG_LEVEL"), out);
     }
 
-    /** LambdaLogger.log with a message; level may be null. */
-    void log(String message, String level) {
+    @Override
+    public void log(String message, String level) {
         if (level == null) {
             level = UNDEFINED;
         }
@@ -61,7 +69,8 @@ final class Log {
     }
 
     /** LambdaLogger.log with bytes, which are written as they are. */
-    void log(byte[] message, String level) {
+    @Override
+    public void log(byte[] message, String level) {
         if (enabled(level == null ? UNDEFINED : level)) {
             record(message == null ? "null".getBytes(StandardCharsets.UTF_8) : message);
         }

@@ -1,7 +1,8 @@
 package run.wick.runtime;
 
-import java.io.IOException;
+import java.io.File;
 import java.io.IOError;
+import java.io.IOException;
 
 /**
  * The Java runtime: what /var/lang/bin/java starts in an instance. It loads the function named by
@@ -11,14 +12,14 @@ public final class Main {
     private Main() {}
 
     public static void main(String[] args) throws Exception {
-        // A variable would be seen by child processes: those of Java inherit what C has.
+        // Variables would be seen by child processes: those of Java inherit what C has.
         boolean framed = args.length > 0 && args[0].equals("framed");
+        String library = args.length > 1 ? args[1] : null; // a stem's
+        Api api = library == null ? Api.connect(System.getenv("AWS_LAMBDA_RUNTIME_API")) : Stem.await(library);
         Environment.addFormerNames();
-        Log log = new Log(framed);
-        log.takeOverStreams();
-        Api api = new Api(System.getenv("AWS_LAMBDA_RUNTIME_API"));
+        Log log = Log.ofFunction(framed);
         try {
-            serve(api, Functions.load(System.getenv("_HANDLER"), log), log);
+            serve(api, Functions.load(System.getenv("_HANDLER"), new File(System.getenv("LAMBDA_TASK_ROOT")), log), log);
         } catch (Fault fault) {
             log.fault(fault.describe());
             api.failInit(fault.toJson(), Fault.BAD_CODE);
@@ -33,7 +34,8 @@ public final class Main {
         }
     }
 
-    private static void serve(Api api, Function function, Log log) throws IOException, Fault {
+    /** Serves events until the connection or the virtual machine is of no use any more. */
+    static void serve(Api api, Function function, Log log) throws IOException, Fault {
         boolean go = true;
         while (go) {
             Invocation event = api.next();

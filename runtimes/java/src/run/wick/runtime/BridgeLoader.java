@@ -1,0 +1,63 @@
+package run.wick.runtime;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.HashMap;
+import java.util.Map;
+
+/** Defines the bridge's far end where it sees a function's types. */
+final class BridgeLoader extends ClassLoader {
+    private static final String PACKAGE = "run.wick.bridge.";
+    /** Class files by name: a stem has read them before there is a function. */
+    private static final Map<String, byte[]> READ = new HashMap<>();
+
+    private BridgeLoader(ClassLoader function) {
+        super(function);
+    }
+
+    /** Returns the bridge to a function's library, null where the package has none. */
+    static Bridge to(ClassLoader function) {
+        try {
+            return (Bridge) new BridgeLoader(function).loadClass(PACKAGE + "CoreBridge").getConstructor().newInstance();
+        } catch (ReflectiveOperationException | LinkageError e) {
+            return null;
+        }
+    }
+
+    @Override
+    protected synchronized Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+        if (!name.startsWith(PACKAGE)) {
+            return super.loadClass(name, resolve);
+        }
+        Class<?> known = findLoadedClass(name);
+        if (known != null) {
+            return known;
+        }
+        byte[] code = read(name);
+        return defineClass(name, code, 0, code.length);
+    }
+
+    private static byte[] read(String name) throws ClassNotFoundException {
+        byte[] code = READ.get(name);
+        if (code == null) {
+            // Not where a loader would find it as a class.
+            String file = "/bridge/" + name.substring(PACKAGE.length()) + ".class";
+            try (InputStream in = BridgeLoader.class.getResourceAsStream(file)) {
+                if (in == null) {
+                    throw new ClassNotFoundException(name);
+                }
+                ByteArrayOutputStream all = new ByteArrayOutputStream();
+                byte[] buffer = new byte[8192];
+                for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+                    all.write(buffer, 0, n);
+                }
+                code = all.toByteArray();
+            } catch (IOException e) {
+                throw new ClassNotFoundException(name, e);
+            }
+            READ.put(name, code);
+        }
+        return code;
+    }
+}
