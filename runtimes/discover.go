@@ -192,7 +192,8 @@ func candidates(o Options) []candidate {
 		}
 		seen[bin] = true
 		c.bin = bin
-		if l := c.language.known(); l.versionOf != nil {
+		l := c.language.known()
+		if l.versionOf != nil {
 			c.version = l.versionOf(bin)
 		}
 		if l.versionsOf == nil {
