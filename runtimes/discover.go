@@ -213,11 +213,11 @@ func candidates(o Options) []candidate {
 			add(candidate{language: l.name, source: l.homeVariable}, filepath.Join(home, "bin", string(l.name)))
 		}
 		for _, p := range l.places(at) {
-			entries, err := os.ReadDir(p.dir)
 			if p.dir == "" {
 				add(candidate{language: l.name, source: p.source}, p.bin)
 				continue
 			}
+			entries, err := os.ReadDir(p.dir)
 			if err != nil {
 				continue // that manager isn't here
 			}
