@@ -42,7 +42,7 @@ func (r row) over(figure, bar float64, format string) row {
 
 // write writes the table of all results.
 func (b *bench) write(w io.Writer) error {
-	load, _ := os.ReadFile("/proc/loadavg") // only Linux says
+	load, _ := os.ReadFile("/proc/loadavg")                                                                     // only Linux says
 	revision, _ := exec.CommandContext(context.Background(), "git", "describe", "--always", "--dirty").Output() // "" outside of git
 	fmt.Fprintf(w, "# Results\n\nMeasured by `make bench`%s on %s at revision %s: %s/%s, %d cores, %s.",
 		b.o.flags(), b.began.UTC().Format("2 January 2006, 15:04 UTC"), strings.TrimSpace(string(revision)),

@@ -61,6 +61,9 @@ type Fleet struct {
 	leaving   int64 // bytes of those being stopped
 	starting  int
 	lastStart time.Time
+	busy      int // members that work on an event
+	unequal   int // pools whose members don't have the usual part of the CPUs
+	cpuClock  cpuClock
 	hungry    []*pool           // pools with waiters for whom nothing could be started yet, in order
 	stocks    map[string]*stock // instances booted ahead, by instance.Plan.Key
 	full      bool              // the first in that line waits for memory
@@ -76,17 +79,22 @@ type key struct {
 }
 
 type pool struct {
-	key      key
-	function *wick.Function
-	members  map[*member]struct{} // all that have an instance
-	idle     []*member            // the last was used last
-	waiters  []*waiter            // the first came first
-	starting int
-	soon     int         // members that have answered and will ask for more in a moment
-	patience *time.Timer // while waiters count on them
-	retired  bool        // out of date: serves those who wait already, then ends
-	typical  int64       // bytes an instance of it was last seen to use
-	hungry   bool        // in Fleet.hungry
+	key       key
+	function  *wick.Function
+	members   map[*member]struct{} // all that have an instance
+	idle      []*member            // the last was used last
+	waiters   []*waiter            // the first came first
+	starting  int
+	lastStart time.Time
+	busy      int         // members that work on an event
+	weight    int         // of each of them; 0: the usual
+	cpu       float64     // CPUs they were last seen to use
+	sated     bool        // has its part of CPUs that are all busy: more instances would be of no use
+	soon      int         // members that have answered and will ask for more in a moment
+	patience  *time.Timer // while waiters count on them
+	retired   bool        // out of date: serves those who wait already, then ends
+	typical   int64       // bytes an instance of it was last seen to use
+	hungry    bool        // in Fleet.hungry
 }
 
 // member is an instance in its pool.
@@ -97,10 +105,13 @@ type member struct {
 	idleSince time.Time // zero while it isn't idle
 	expires   time.Time
 	measured  time.Time
-	served    bool         // it has been given an event
-	turn      int64        // how many it has been given
-	freed     atomic.Int64 // the last turn it has been released from
-	soon      bool         // it counts in pool.soon
+	served    bool          // it has been given an event
+	turn      int64         // how many it has been given
+	freed     atomic.Int64  // the last turn it has been released from
+	soon      bool          // it counts in pool.soon
+	busy      bool          // it counts in pool.busy and Fleet.busy
+	weight    int           // as last set; 0: the usual
+	cpu       time.Duration // as last measured; 0: not yet
 	stopping  bool
 }
 
@@ -129,6 +140,7 @@ func New(o Options) *Fleet {
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.wg.Go(f.keepHouse)
+	f.wg.Go(f.keepBalance)
 	f.wg.Go(f.keepStocks)
 	return f
 }

@@ -69,7 +69,7 @@ func (f *Fleet) free(bytes int64, spare *pool) {
 func (f *Fleet) longestIdle(p *pool) *member {
 	var oldest *member
 	for _, other := range f.pools {
-		if other == p || len(other.idle) == 0 {
+		if other == p || len(other.idle) == 0 || p != nil && f.inItsRight(other, p) {
 			continue
 		}
 		if m := other.idle[0]; oldest == nil || m.idleSince.Before(oldest.idleSince) {
@@ -77,6 +77,21 @@ func (f *Fleet) longestIdle(p *pool) *member {
 		}
 	}
 	return oldest
+}
+
+// inUse is how long after its last event an instance counts as one in use.
+const inUse = time.Minute
+
+// inItsRight says whether a pool's idle instance needn't make room for one of another:
+// it is in use, and its function has no more than its part of the memory where the other
+// has its own already; f.mu is held. A function without any instance may have anybody's. So a burst doesn't take the instances of those
+// beside it.
+func (f *Fleet) inItsRight(other, p *pool) bool {
+	if time.Since(other.idle[0].idleSince) > inUse {
+		return false
+	}
+	part := f.o.MemoryBytes / int64(max(len(f.pools), 1))
+	return len(p.members) > 0 && int64(len(p.members)+1)*p.typical > part && int64(len(other.members))*other.typical <= max(part, other.typical)
 }
 
 const houseEvery = time.Second
@@ -121,6 +136,7 @@ func (f *Fleet) measure() {
 	type sample struct {
 		m     *member
 		bytes int64
+		cpu   time.Duration
 	}
 	f.mu.Lock()
 	var samples []sample
@@ -135,13 +151,20 @@ func (f *Fleet) measure() {
 	}
 	f.mu.Unlock()
 	for n := range samples {
-		samples[n].bytes = samples[n].m.inst.MemoryBytes()
+		samples[n].bytes, samples[n].cpu = samples[n].m.inst.Usage()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
+	used := make(map[*pool]time.Duration)
 	for _, s := range samples {
 		m := s.m
+		if m.served { // what it took to start says nothing about its events
+			if m.cpu > 0 {
+				used[m.pool] += max(s.cpu-m.cpu, 0)
+			}
+			m.cpu = s.cpu
+		}
 		if m.stopping {
 			continue // leaving counts it with what it had
 		}
@@ -153,6 +176,7 @@ func (f *Fleet) measure() {
 	if members > 1 { // those at work may have grown; one alone may be of any size
 		f.free(f.used-f.o.MemoryBytes, nil)
 	}
+	f.sate(used, now)
 	f.feedHungry()
 }
 

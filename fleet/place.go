@@ -20,7 +20,7 @@ func (f *Fleet) acquire(ctx context.Context, fn *wick.Function) (*member, error)
 	if n := len(p.idle); n > 0 {
 		m := p.idle[n-1]
 		p.idle = p.idle[:n-1]
-		m.take()
+		f.take(m)
 		f.mu.Unlock()
 		return m, nil
 	}
@@ -38,9 +38,21 @@ func (f *Fleet) acquire(ctx context.Context, fn *wick.Function) (*member, error)
 }
 
 // take notes that an event is given to an instance; Fleet.mu is held.
-func (m *member) take() {
+func (f *Fleet) take(m *member) {
 	m.idleSince, m.served = time.Time{}, true
 	m.turn++
+	m.busy = true
+	m.pool.busy++
+	f.busy++
+}
+
+// notBusy notes that an instance has no event any more; f.mu is held.
+func (f *Fleet) notBusy(m *member) {
+	if m.busy {
+		m.busy = false
+		m.pool.busy--
+		f.busy--
+	}
 }
 
 // answered notes that an instance is done with an event but for asking for the next.
@@ -69,7 +81,12 @@ func (m *member) notSoon() {
 const soonLimit = 25 * time.Millisecond
 
 // lacks is how many instances a pool has to start; f.mu is held.
-func (p *pool) lacks() int { return len(p.waiters) - p.starting - p.soon }
+func (p *pool) lacks() int {
+	if p.sated {
+		return 0
+	}
+	return len(p.waiters) - p.starting - p.soon
+}
 
 // countOnSoon has a pool's waiters wait for those free soon, for a moment; f.mu is held.
 func (f *Fleet) countOnSoon(p *pool) {
@@ -87,8 +104,13 @@ func (f *Fleet) countOnSoon(p *pool) {
 	})
 }
 
-// await returns what a waiter gets. It gives up when the machine stays full, but not
-// while an instance for it is starting.
+// growing is how long after the last start of its function a waiter that has waited for
+// long goes on waiting.
+const growing = 2 * time.Second
+
+// await returns what a waiter gets. It gives up after QueueWait, but not while an
+// instance for it is starting, nor while more of its function are started and the machine
+// has room for all that wait.
 func (f *Fleet) await(ctx context.Context, p *pool, w *waiter) (*member, error) {
 	patience := time.NewTimer(f.o.QueueWait)
 	defer patience.Stop()
@@ -103,7 +125,7 @@ func (f *Fleet) await(ctx context.Context, p *pool, w *waiter) (*member, error) 
 			failure = &wick.Error{
 				Kind: wick.TooManyRequests, Message: "Rate Exceeded.",
 				Reason: "ConcurrentInvocationLimitExceeded", RetryAfterSeconds: 1,
-				Cause: errors.New("the memory budget is used up (see --memory)"),
+				Cause: errors.New("no instance was free for as long as an event may wait (see --queue-wait), and the machine has no room for more (see --memory)"),
 			}
 		}
 		f.mu.Lock()
@@ -113,10 +135,9 @@ func (f *Fleet) await(ctx context.Context, p *pool, w *waiter) (*member, error) 
 			f.mu.Unlock()
 			g := <-w.got
 			return g.m, g.err
-		case ctx.Err() == nil && (at < p.starting+p.soon || !f.full && time.Since(f.lastStart) < f.o.QueueWait):
-			// One for it is starting, or the line moves: it isn't memory that is short.
+		case ctx.Err() == nil && (at < p.starting || !f.full && !p.sated && time.Since(p.lastStart) < growing):
 			f.mu.Unlock()
-			patience.Reset(f.o.QueueWait)
+			patience.Reset(growing / 4)
 			continue
 		}
 		p.waiters = slices.Delete(p.waiters, at, at+1)
@@ -145,6 +166,7 @@ func (f *Fleet) release(m *member) {
 	p := m.pool
 	m.freed.Store(m.turn)
 	m.notSoon()
+	f.notBusy(m)
 	if m.stopping {
 		return
 	}
@@ -172,7 +194,7 @@ func (f *Fleet) grant(p *pool, m *member) bool {
 	}
 	w := p.waiters[0]
 	p.waiters = slices.Delete(p.waiters, 0, 1)
-	m.take()
+	f.take(m)
 	w.got <- grant{m: m}
 	return true
 }

@@ -12,11 +12,16 @@ import (
 // a start or for memory, it stands in line too.
 func (f *Fleet) feed(p *pool) {
 	f.countOnSoon(p)
+	f.line(p)
+	f.feedHungry()
+}
+
+// line has a pool that lacks instances stand in line for them; f.mu is held.
+func (f *Fleet) line(p *pool) {
 	if !p.hungry && p.lacks() > 0 {
 		p.hungry = true
 		f.hungry = append(f.hungry, p)
 	}
-	f.feedHungry()
 }
 
 // feedHungry starts instances for the pools in line, one for each in turn so that no
@@ -49,6 +54,7 @@ func (f *Fleet) startOne(p *pool) {
 	p.starting++
 	f.starting++
 	f.lastStart = time.Now()
+	p.lastStart = f.lastStart
 	f.used += m.bytes
 	f.wg.Add(1)
 	go f.start(m)
@@ -118,6 +124,7 @@ func (f *Fleet) stop(m *member) {
 	}
 	m.stopping = true
 	m.notSoon()
+	f.notBusy(m)
 	if at := slices.Index(m.pool.idle, m); at >= 0 {
 		m.pool.idle = slices.Delete(m.pool.idle, at, at+1)
 	}

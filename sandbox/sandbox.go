@@ -59,6 +59,13 @@ type Limits struct {
 	Processes   int   // processes and threads
 }
 
+// UsualWeight is the weight of a sandbox for which Weigh wasn't called; MinWeight is the
+// lowest there is.
+const (
+	UsualWeight = 1024
+	MinWeight   = 2
+)
+
 // Sandbox is one set of walls. Its methods can be called from several goroutines.
 type Sandbox interface {
 	ID() string
@@ -70,6 +77,10 @@ type Sandbox interface {
 	Attach(m Mount) error
 	// Limit changes the limits of a running sandbox.
 	Limit(l Limits) error
+	// Weigh sets what part of the CPUs it gets beside other sandboxes when there is not
+	// enough for all, within its limit: UsualWeight is what each begins with, and one of
+	// half of it gets half as much. Where that can't be set it does nothing.
+	Weigh(weight int) error
 	// Listen and ListenPacket make a socket inside the sandbox's network that the
 	// caller serves, e.g. "tcp", "169.254.100.1:9001". Where there are no walls the
 	// address is another one: see the listener's Addr. Closing is the caller's.

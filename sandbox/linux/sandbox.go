@@ -103,6 +103,14 @@ func (s *Sandbox) Limit(l sandbox.Limits) error {
 	return nil
 }
 
+// Weigh implements sandbox.Sandbox.
+func (s *Sandbox) Weigh(weight int) error {
+	if err := s.group.Weigh(weight); err != nil {
+		return s.errorf("weigh: %w", err)
+	}
+	return nil
+}
+
 func (s *Sandbox) processLimit() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -41,6 +41,7 @@ var contract = []test{
 	{"Usage grows with what is used", usage},
 	{"ResetPeak begins anew", resetPeak},
 	{"Limits of a running sandbox can be changed", limit},
+	{"A running sandbox can be given another part of the CPUs", weigh},
 	{"Close ends what runs and can be called twice", closeTwice},
 	{"Nothing works in a closed sandbox", closed},
 	{"Many sandboxes are made at the same time", parallel},

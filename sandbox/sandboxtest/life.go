@@ -157,6 +157,17 @@ func resetPeak(r *room) {
 	}
 }
 
+func weigh(r *room) {
+	sb := r.create()
+	s := r.serve(sb)
+	for _, weight := range []int{sandbox.UsualWeight / 2, sandbox.MinWeight, sandbox.UsualWeight} {
+		if err := sb.Weigh(weight); err != nil {
+			r.Errorf("%d: %v", weight, err)
+		}
+	}
+	s.must("pwd")
+}
+
 func limit(r *room) {
 	sb := r.create()
 	s := r.serve(sb)

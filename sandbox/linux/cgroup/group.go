@@ -40,6 +40,7 @@ type member interface {
 	addPID(pid int) error
 	cloneFD() (int, bool)
 	limit(old *sandbox.Limits, l sandbox.Limits) error
+	weigh(weight int) error
 	canFreeze() bool
 	thawFile() (string, bool)
 	freeze(frozen bool) error // begins it
@@ -103,6 +104,20 @@ func (g *Group) Limit(l sandbox.Limits) error {
 		return g.errorf("limit: %w", err)
 	}
 	g.limits, g.limited = l, true
+	return nil
+}
+
+// Weigh sets the group's part of the CPUs beside the others, from [sandbox.MinWeight] to
+// [sandbox.UsualWeight] and above; a number out of the kernel's range is brought into it.
+func (g *Group) Weigh(weight int) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.removed.Load() {
+		return g.errorf("weigh: %w", fs.ErrClosed)
+	}
+	if err := g.member.weigh(weight); err != nil {
+		return g.errorf("weigh: %w", err)
+	}
 	return nil
 }
 

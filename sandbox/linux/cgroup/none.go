@@ -33,6 +33,7 @@ type noMember struct{}
 func (noMember) addPID(int) error                            { return nil }
 func (noMember) cloneFD() (int, bool)                        { return 0, false }
 func (noMember) limit(*sandbox.Limits, sandbox.Limits) error { return nil }
+func (noMember) weigh(int) error                             { return nil }
 func (noMember) canFreeze() bool                             { return false }
 func (noMember) thawFile() (string, bool)                    { return "", false }
 func (noMember) freeze(bool) error                           { return errors.ErrUnsupported }

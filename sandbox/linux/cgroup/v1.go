@@ -324,6 +324,15 @@ func (m *v1Group) limitCPU(dir string, milli int) error {
 	return err
 }
 
+// weigh writes the kernel's own number: 1024 is the usual one there too.
+func (m *v1Group) weigh(weight int) error {
+	dir, ok := m.dir("cpu")
+	if !ok {
+		return nil
+	}
+	return writeFile(dir, "cpu.shares", strconv.Itoa(max(weight, sandbox.MinWeight)))
+}
+
 // numberOr is n in digits, or none for 0.
 func numberOr(n int, none string) string {
 	if n == 0 {

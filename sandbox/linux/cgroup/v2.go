@@ -276,6 +276,15 @@ func (m *v2Group) kill() (bool, error) {
 	return err == nil, err
 }
 
+// weigh scales to what is usual in version 2, a weight of 100 of 10,000 at most.
+func (m *v2Group) weigh(weight int) error {
+	if !m.has("cpu") {
+		return nil
+	}
+	const usual, most = 100, 10_000
+	return writeFile(m.dir, "cpu.weight", strconv.Itoa(min(max(weight*usual/sandbox.UsualWeight, 1), most)))
+}
+
 func (m *v2Group) limit(old *sandbox.Limits, l sandbox.Limits) error {
 	if m.has("memory") && (old == nil || old.MemoryBytes != l.MemoryBytes) {
 		if err := m.limitMemory(old == nil, l.MemoryBytes); err != nil {

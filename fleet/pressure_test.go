@@ -1,0 +1,82 @@
+package fleet
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestTheCPUTimeOfAMachineIsRead(t *testing.T) {
+	for _, c := range []struct {
+		text        string
+		idle, total int64
+		ok          bool
+	}{
+		{"cpu  10 1 5 100 4 0 2 1 7 3\ncpu0 1 1 1 1\n", 104, 123, true},
+		{"cpu 10 1 5 100 4\n", 104, 120, true},
+		{"cpu 10 1 5\n", 0, 0, false},
+		{"cpu0 10 1 5 100 4 0 2\n", 0, 0, false},
+		{"cpu 10 1 5 x 4 0 2\n", 0, 0, false},
+		{"", 0, 0, false},
+	} {
+		idle, total, ok := parseStat([]byte(c.text))
+		if idle != c.idle || total != c.total || ok != c.ok {
+			t.Errorf("%q: %d, %d, %t", c.text, idle, total, ok)
+		}
+	}
+}
+
+func FuzzTheCPUTimeOfAMachine(f *testing.F) {
+	f.Add([]byte("cpu  10 1 5 100 4 0 2 1 7 3\ncpu0 1 1 1 1\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if idle, _, ok := parseStat(text); !ok && idle != 0 {
+			t.Errorf("%q: %d of what can't be read", text, idle)
+		}
+	})
+}
+
+func TestInstancesAtWorkShareTheirFunctionsPartOfTheCPUs(t *testing.T) {
+	for _, busy := range []int{0, 1} {
+		if w := weightOf(busy); w != 1024 {
+			t.Errorf("%d at work: %d", busy, w)
+		}
+	}
+	for busy := 2; busy < 5000; busy++ {
+		w := weightOf(busy)
+		if w < 2 || w > 512 || busy <= 512 && (w*busy > 1024 || w*busy <= 512) {
+			t.Fatalf("%d at work have %d each", busy, w)
+		}
+	}
+}
+
+// A pool is sated by what its instances use of busy CPUs, not by how many they are.
+func TestAFunctionThatHasItsPartOfBusyCPUsGetsNoMoreInstances(t *testing.T) {
+	if _, err := os.Stat("/proc/stat"); err != nil {
+		t.Skip("this system has no /proc/stat, which tells how busy the CPUs are")
+	}
+	f := &Fleet{pools: map[key]*pool{}}
+	pools := make([]*pool, 3)
+	for n := range pools {
+		pools[n] = &pool{key: key{version: string(rune('0' + n))}, members: map[*member]struct{}{}, waiters: []*waiter{{}}, busy: 100}
+		f.pools[pools[n].key] = pools[n]
+	}
+	computes, waits, few := pools[0], pools[1], pools[2]
+	few.busy = 1
+	used := map[*pool]time.Duration{computes: time.Hour, waits: time.Millisecond, few: time.Hour}
+	now := time.Now()
+	f.sate(used, now) // the clock begins
+	f.o.MaxStarting = 0
+	f.cpuClock.total -= 1000 // all of it used
+	f.sate(used, now.Add(time.Second))
+	if !computes.sated || waits.sated || few.sated {
+		t.Errorf("computes %t, waits %t, has one instance %t", computes.sated, waits.sated, few.sated)
+	}
+	if computes.lacks() != 0 || waits.starting != 0 || !waits.hungry {
+		t.Errorf("one lacks %d; the other stands in line: %t", computes.lacks(), waits.hungry)
+	}
+	f.cpuClock.idle, f.cpuClock.total = f.cpuClock.idle-1000, f.cpuClock.total-1000
+	f.sate(used, now.Add(2*time.Second))
+	if computes.sated {
+		t.Error("it is sated though the CPUs are idle")
+	}
+}
