@@ -197,7 +197,7 @@ func (d *Distribution) Between(from, to float64, quantiles bool) (part Distribut
 			low, high := max(from*d.Count, seen), min(to*d.Count, seen+b.Count)
 			seen += b.Count
 			n = high - low
-		} else if v <= from && from > 0 || v > to {
+		} else if b.From <= from && from > 0 || b.From > to { // from isn't in the range, to is
 			continue
 		}
 		if n > 1e-9 {
