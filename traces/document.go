@@ -149,22 +149,31 @@ const maxSeconds = 1e11
 
 // sent is a document that a function or a client sent. It holds nothing of the document
 // but its text.
-type sent wick.TraceSegment
+type sent struct {
+	wick.TraceSegment
+	src *wick.Source // nil for a client's
+}
 
 func (s *sent) bytes() int64 { return int64(len(s.Document)) + 512 }
 
-func (s *sent) segments() []wick.TraceSegment { return []wick.TraceSegment{wick.TraceSegment(*s)} }
+func (s *sent) segments() []wick.TraceSegment { return []wick.TraceSegment{s.TraceSegment} }
+
+func (s *sent) source() *wick.Source { return s.src }
 
 // Put takes a segment document. Its error is a *Rejection.
 func (t *Traces) Put(account, region string, text []byte) error {
+	return t.put(nil, account, region, text)
+}
+
+func (t *Traces) put(src *wick.Source, account, region string, text []byte) error {
 	s, err := parseDocument(text)
 	if err != nil {
 		return err
 	}
-	t.add(&sent{
+	t.add(&sent{src: src, TraceSegment: wick.TraceSegment{
 		Account: account, Region: region, TraceID: s.TraceID, ID: s.ID,
 		Start: s.Start(), End: s.End(), Document: bytes.Clone(text),
-	})
+	}})
 	return nil
 }
 
@@ -176,7 +185,7 @@ func (t *Traces) Put(account, region string, text []byte) error {
 func (t *Traces) Datagram(src *wick.Source, b []byte) {
 	text, err := splitDatagram(b)
 	if err == nil {
-		err = t.Put(src.Function.Account, src.Function.Region, text)
+		err = t.put(src, src.Function.Account, src.Function.Region, text)
 	}
 	if err != nil {
 		t.o.Log.Debug("a function's datagram to the X-Ray daemon is no segment", "function", src.Function.Name, "error", err)

@@ -57,6 +57,8 @@ type functionRun struct {
 
 func (r *functionRun) bytes() int64 { return int64(len(r.done.Error)) + 256 }
 
+func (r *functionRun) source() *wick.Source { return r.src }
+
 func (r *functionRun) segments() []wick.TraceSegment {
 	f := r.src.Function
 	arn := versionARN(f)
@@ -101,6 +103,8 @@ type serviceRun struct {
 }
 
 func (r *serviceRun) bytes() int64 { return int64(len(r.Error)) + 256 }
+
+func (r *serviceRun) source() *wick.Source { return nil }
 
 func (r *serviceRun) segments() []wick.TraceSegment {
 	f := r.Function

@@ -39,6 +39,9 @@ type Options struct {
 	Now   func() time.Time // nil: the system's clock
 	// Random returns a number in [0, 1) that decides what is sampled; nil for a real one.
 	Random func() float64
+	// Forward is shown every segment on its way to the store, with the instance it is of
+	// where that is known. It must not wait; nil for nobody.
+	Forward func(src *wick.Source, s *wick.TraceSegment)
 }
 
 // Traces records segments and answers for them. What it is told of is rendered and
@@ -64,6 +67,8 @@ type Traces struct {
 type rendering interface {
 	segments() []wick.TraceSegment
 	bytes() int64
+	// source is the instance it happened in, nil for none.
+	source() *wick.Source
 }
 
 // Open returns Traces that work until Close.
@@ -187,7 +192,15 @@ func (t *Traces) run() {
 
 func (t *Traces) take(batch []wick.TraceSegment, r rendering) []wick.TraceSegment {
 	t.queuedBytes.Add(-r.bytes())
-	return append(batch, r.segments()...)
+	from := len(batch)
+	batch = append(batch, r.segments()...)
+	if t.o.Forward != nil {
+		for i := from; i < len(batch); i++ {
+			one := batch[i]
+			t.o.Forward(r.source(), &one)
+		}
+	}
+	return batch
 }
 
 // drain stores all that is queued when it is called.

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/wick-run/wick/invoke"
+	"github.com/wick-run/wick/otlp"
 )
 
 var _ = register(newServeCommand)
@@ -46,12 +47,15 @@ type config struct {
 	AccessKeyID     string
 	SecretAccessKey string
 
-	Record   recordValue // what is kept of what functions do: logs, traces, metrics
-	LogLevel slog.Level  // of the operator's log
+	Record      recordValue // what is kept of what functions do: logs, traces, metrics
+	OTLP        string      // an OpenTelemetry receiver that gets it, too
+	OTLPHeaders headers     // what that wants with each request
+
+	LogLevel slog.Level // of the operator's log
 }
 
 func newServeCommand() *cobra.Command {
-	c := config{Forward: forwards{}, Record: slices.Clone(recordable)}
+	c := config{Forward: forwards{}, OTLPHeaders: headers{}, Record: slices.Clone(recordable)}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
@@ -99,6 +103,8 @@ Every flag can be given as a variable too: --data-dir as WICK_DATA_DIR.`,
 	f.StringVar(&c.AccessKeyID, "access-key-id", "", "key that requests must be signed with; needed when --addr isn't on loopback")
 	f.StringVar(&c.SecretAccessKey, "secret-access-key", "", "its secret; better given as WICK_SECRET_ACCESS_KEY")
 	f.Var(&c.Record, "record", "what is kept of what functions do: logs, traces, metrics, or none")
+	f.StringVar(&c.OTLP, "otlp", "", "`URL` of an OpenTelemetry receiver (OTLP over HTTP) that gets what is recorded, too, e.g. http://127.0.0.1:4318")
+	f.Var(&c.OTLPHeaders, "otlp-header", "header for the receiver, such as its key; repeatable; better given as WICK_OTLP_HEADER")
 	f.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, "`level` of the operator's log: debug, info, warn or error")
 	must(cmd.RegisterFlagCompletionFunc("isolation", cobra.FixedCompletions(
 		[]string{"auto", "linux", "process"}, cobra.ShellCompDirectiveNoFileComp)))
@@ -130,6 +136,11 @@ func (c *config) check() error {
 	}
 	if c.Concurrency < 1 {
 		return usagef("--concurrency is at least 1, not %d", c.Concurrency)
+	}
+	if c.OTLP != "" {
+		if err := otlp.CheckEndpoint(c.OTLP); err != nil {
+			return usagef("--otlp %v", err)
+		}
 	}
 	if (c.AccessKeyID == "") != (c.SecretAccessKey == "") {
 		return usagef("--access-key-id and --secret-access-key go together")

@@ -53,6 +53,9 @@ func (s *server) recorder() wick.Recorder {
 	var to wick.Recorders
 	if s.c.Record.has("logs") {
 		to = append(to, s.logs)
+		if s.otlp != nil {
+			to = append(to, s.otlp)
+		}
 	}
 	if s.c.Record.has("traces") {
 		to = append(to, s.traces)

@@ -34,6 +34,7 @@ import (
 	"github.com/wick-run/wick/logs"
 	"github.com/wick-run/wick/logs/deliver"
 	"github.com/wick-run/wick/metrics"
+	"github.com/wick-run/wick/otlp"
 	"github.com/wick-run/wick/runtimes"
 	"github.com/wick-run/wick/sandbox"
 	"github.com/wick-run/wick/sqlstore"
@@ -90,6 +91,7 @@ type server struct {
 	traces   *traces.Traces
 	store    *sqlstore.Store
 	metrics  *metrics.Metrics
+	otlp     *otlp.Exporter // nil without --otlp
 	control  *control.Control
 	fleet    *fleet.Fleet
 	failed   chan error
@@ -126,9 +128,12 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		return nil, err
 	}
 	s.opened(s.logs.Close)
-	s.traces = traces.Open(traces.Options{Store: store, Log: log})
-	s.opened(s.traces.Close)
 	s.openMetrics(store)
+	if err := s.openOTLP(); err != nil {
+		return nil, err
+	}
+	s.traces = traces.Open(traces.Options{Store: store, Log: log, Forward: s.forward()})
+	s.opened(s.traces.Close)
 	packages, err := code.Open(filepath.Join(c.DataDir, "code"), s.codeOptions())
 	if err != nil {
 		return nil, err

@@ -1,0 +1,252 @@
+package otlp
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+// How requests are made.
+const (
+	requestTimeout = 10 * time.Second
+	firstPause     = 500 * time.Millisecond
+	longestPause   = 30 * time.Second
+	maxAnswer      = 64 << 10
+)
+
+func newClient() *http.Client {
+	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: signals,
+	}}
+}
+
+// refusal is an answer that isn't a success.
+type refusal struct {
+	status string
+	text   string
+	again  bool          // it may be different next time
+	after  time.Duration // not before; 0 when the receiver doesn't say
+}
+
+// Error returns the status, and what the receiver said.
+func (r *refusal) Error() string {
+	if r.text == "" {
+		return "the OTLP receiver answered " + r.status
+	}
+	return "the OTLP receiver answered " + r.status + ": " + r.text
+}
+
+// send sends items of a signal, again while that can help and there is time.
+// Source: OTLP specification, OTLP/HTTP response, retryable response codes.
+func (e *Exporter) send(signal int, m proto.Message, items int) {
+	body, err := pack(m)
+	if err != nil { // strings that aren't UTF-8 were made so
+		e.o.Log.Error("telemetry can't be encoded", "signal", signalNames[signal], "error", err)
+		e.stats[signal].dropped.Add(int64(items))
+		return
+	}
+	deadline := time.Now().Add(e.o.RetryFor)
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		var rejected int64
+		rejected, err = e.post(signal, body)
+		if err == nil {
+			rejected = min(rejected, int64(items))
+			e.stats[signal].sent.Add(int64(items) - rejected)
+			e.stats[signal].dropped.Add(rejected)
+			if attempt > 1 {
+				e.o.Log.Info("telemetry is taken again", "signal", signalNames[signal], "endpoint", e.o.Endpoint)
+			}
+			return
+		}
+		if attempt == 1 {
+			e.o.Log.Warn("telemetry could not be sent", "signal", signalNames[signal], "endpoint", e.o.Endpoint, "error", err)
+		}
+		var no *refusal
+		wait := pause
+		if errors.As(err, &no) {
+			if !no.again {
+				break
+			}
+			wait = max(wait, no.after)
+		}
+		if time.Now().Add(wait).After(deadline) {
+			break
+		}
+		if e.wait(wait) != nil {
+			break
+		}
+		pause = min(2*pause, longestPause)
+	}
+	e.stats[signal].dropped.Add(int64(items))
+}
+
+// wait pauses between attempts; while the exporter is being closed only shortly, for one
+// more try before all is given up.
+func (e *Exporter) wait(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-e.last.Done():
+		return errClosed
+	case <-e.closing:
+	}
+	select {
+	case <-time.After(min(d, firstPause)):
+		return nil
+	case <-e.last.Done():
+		return errClosed
+	}
+}
+
+// post sends one request and returns how many items the receiver rejects.
+func (e *Exporter) post(signal int, body []byte) (rejected int64, err error) {
+	ctx, cancel := context.WithTimeout(e.last, requestTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.o.Endpoint+paths[signal], bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	for name, value := range e.o.Headers {
+		r.Header.Set(name, value)
+	}
+	r.Header.Set("Content-Type", "application/x-protobuf")
+	r.Header.Set("Content-Encoding", "gzip")
+	r.Header.Set("User-Agent", "wick/"+e.o.Version)
+	resp, err := e.client.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return 0, err
+	}
+	if resp.StatusCode/100 == 2 {
+		n, text := partialSuccess(answer)
+		if n > 0 || text != "" {
+			e.o.Log.Warn("the OTLP receiver took only a part", "signal", signalNames[signal], "rejected", n, "message", text)
+		}
+		return n, nil
+	}
+	no := &refusal{status: resp.Status, text: statusMessage(resp.Header.Get("Content-Type"), answer)}
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		no.again = true
+		no.after = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	}
+	return 0, no
+}
+
+// retryAfter reads a Retry-After header: seconds, or a date.
+func retryAfter(text string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(text); err == nil && n > 0 {
+		return min(time.Duration(n)*time.Second, time.Hour)
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(at.Sub(now), 0), time.Hour)
+	}
+	return 0
+}
+
+// pack encodes a request.
+func pack(m proto.Message) ([]byte, error) {
+	text, err := proto.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write(text); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// partialSuccess reads what an answer says of items the receiver rejects. The three
+// signals' answers are alike: member 1 is the partial success, of which 1 is the count
+// and 2 the message.
+// Source: opentelemetry-proto, Export…ServiceResponse.
+func partialSuccess(answer []byte) (rejected int64, message string) {
+	eachField(answer, func(number protowire.Number, _ uint64, b []byte) {
+		if number != 1 {
+			return
+		}
+		eachField(b, func(number protowire.Number, v uint64, b []byte) {
+			switch number {
+			case 1:
+				rejected = max(int64(v), 0)
+			case 2:
+				message = string(b)
+			}
+		})
+	})
+	return rejected, message
+}
+
+// statusMessage reads the text of an error's answer, which is a google.rpc.Status.
+func statusMessage(contentType string, answer []byte) string {
+	if contentType != "application/x-protobuf" {
+		return fmt.Sprintf("%.200q", answer)
+	}
+	text := ""
+	eachField(answer, func(number protowire.Number, _ uint64, b []byte) {
+		if number == 2 {
+			text = string(b)
+		}
+	})
+	return text
+}
+
+// eachField calls f with the fields of a message that are numbers or bytes, up to where
+// it can't be read.
+func eachField(b []byte, f func(number protowire.Number, v uint64, bytes []byte)) {
+	for len(b) > 0 {
+		number, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return
+		}
+		b = b[n:]
+		switch typ {
+		case protowire.VarintType:
+			v, n := protowire.ConsumeVarint(b)
+			if n < 0 {
+				return
+			}
+			f(number, v, nil)
+			b = b[n:]
+		case protowire.BytesType:
+			v, n := protowire.ConsumeBytes(b)
+			if n < 0 {
+				return
+			}
+			f(number, 0, v)
+			b = b[n:]
+		default:
+			n := protowire.ConsumeFieldValue(number, typ, b)
+			if n < 0 {
+				return
+			}
+			b = b[n:]
+		}
+	}
+}
