@@ -14,7 +14,9 @@ import (
 // an interpreter, or the SDK that AWS's image of a language carries. It is a folder of its
 // own in InstalledDir, complete from the moment it is there, and never changes.
 type Installed struct {
-	Kind     Kind     `json:"kind"`
+	Kind Kind `json:"kind"`
+	// Key is the same for what replaces one another: the versions of one thing.
+	Key      string   `json:"key"`
 	Language Language `json:"language"`
 	// Version is the interpreter's (22.11.0), or the SDK's own (boto3's 1.40.1).
 	Version string `json:"version"`
@@ -23,8 +25,8 @@ type Installed struct {
 	For string `json:"for,omitempty"`
 	// Bin is an interpreter's program below the folder of files; empty for an SDK.
 	Bin      string    `json:"bin,omitempty"`
-	Packages []Package `json:"packages"` // what it is made of
-	Wanted   []string  `json:"wanted,omitempty"`
+	Packages []Package `json:"packages"`         // what it is made of
+	Wanted   []string  `json:"wanted,omitempty"` // the packages that were asked for
 	At       time.Time `json:"at"`
 
 	Name string `json:"-"` // of the folder
@@ -102,6 +104,19 @@ func (in Interpreter) SDKVersion() string {
 		return fmt.Sprintf("%d.%d", v[0], v[1])
 	}
 	return fmt.Sprint(v[0])
+}
+
+// Serves says whether what is installed is for a runtime, of its very version.
+func (i Installed) Serves(runtime string) bool {
+	want, ok := parseRuntime(runtime)
+	if !ok || want.language != i.Language {
+		return false
+	}
+	if i.Kind == KindSDK {
+		return i.For == Interpreter{Language: i.Language, Version: fmt.Sprintf("%d.%d.0", want.major, max(want.minor, 0))}.SDKVersion()
+	}
+	v, ok := parseVersion(i.Version)
+	return ok && want.language.known().distance(want, v) == 0
 }
 
 // runtimeFolder is what /var/runtime is for an interpreter: its language's bootstrap, and

@@ -35,8 +35,6 @@ type language struct {
 	byMinor bool
 	// onlyNewer refuses interpreters older than the identifier's version.
 	onlyNewer bool
-	// sameMajor refuses interpreters of another major version.
-	sameMajor bool
 	// carriesSDK says that AWS's images of the language have its SDK in /var/runtime.
 	carriesSDK bool
 	// runs says whether the bootstrap runs on a version.
@@ -98,6 +96,26 @@ func (l Language) known() *language {
 		}
 	}
 	return provided
+}
+
+// Title is a language's name as people say it.
+func (l Language) Title() string { return l.known().title }
+
+// Wanted is what a runtime identifier asks for. Where identifiers name a major version
+// only, Minor is -1.
+type Wanted struct {
+	Language     Language
+	Major, Minor int
+}
+
+// ParseRuntime takes a runtime identifier apart; ok is false for one that AWS never had,
+// and for a language not run here.
+func ParseRuntime(runtime string) (w Wanted, ok bool) {
+	if known, _ := Known(runtime); !known {
+		return Wanted{}, false
+	}
+	want, ok := parseRuntime(runtime)
+	return Wanted{want.language, want.major, want.minor}, ok
 }
 
 // wanted is a runtime identifier taken apart. Where identifiers name a major version

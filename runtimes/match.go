@@ -39,7 +39,7 @@ func (s *Set) find(runtime string, strict bool) (Match, *Installed, error) {
 	want, ok := parseRuntime(runtime)
 	if !ok {
 		if isKnown, _ := Known(runtime); isKnown {
-			return Match{}, nil, wick.Errorf(wick.NotBuilt, "runtime %s is not supported by Wick yet", runtime)
+			return Match{}, nil, wick.Errorf(wick.NotBuilt, "runtime %s is not supported by Wick", runtime)
 		}
 		return Match{}, nil, wick.Errorf(wick.InvalidParameter, "%s is not a runtime", runtime)
 	}
@@ -82,7 +82,7 @@ func (s *Set) find(runtime string, strict bool) (Match, *Installed, error) {
 	}
 	sdk := s.sdks[sdkKey(best.Language, best.SDKVersion())]
 	if sdk != nil {
-		m.SDK = sdk.Name
+		m.SDK, m.SDKVersion = sdk.Name, sdk.Version
 	}
 	return m, sdk, nil
 }
@@ -137,9 +137,6 @@ func (l *language) distance(want wanted, v version) int {
 
 // takes says whether a version can stand in for a runtime's.
 func (l *language) takes(want wanted, v version) bool {
-	if l.sameMajor && v[0] != want.major {
-		return false
-	}
 	return !l.onlyNewer || l.distance(want, v) >= 0
 }
 

@@ -10,9 +10,8 @@ import (
 
 var python = &language{
 	name: Python, title: "Python", prefix: "python",
-	identifier: regexp.MustCompile(`^(\d{1,3})\.(\d{1,3})$`),
+	identifier: regexp.MustCompile(`^(3)\.(\d{1,3})$`),
 	byMinor:    true,
-	sameMajor:  true,
 	carriesSDK: true,
 	runs:       func(v version) bool { return v[0] == 3 && v[1] >= 8 },
 

@@ -31,7 +31,8 @@ type Match struct {
 	// runs it, "python:3.11.7 (python3.12 not on this machine)".
 	RuntimeVersion string
 	// SDK names the SDK in /var/runtime, "" where none is installed for the interpreter.
-	SDK string
+	SDK        string
+	SDKVersion string // e.g. boto3's
 	// Mounts are what a sandbox needs beside its usual folders, outer paths first.
 	Mounts []Mount
 }

@@ -202,7 +202,7 @@ func (d *deployment) makeBundle(ctx context.Context, dir string, before *types.F
 func exactRuntimes(runtimes []client.Runtime) []string {
 	var exact []string
 	for _, r := range runtimes {
-		if r.Exact {
+		if r.Exact && !r.Deprecated {
 			exact = append(exact, r.Runtime)
 		}
 	}

@@ -137,19 +137,58 @@ func (c *Client) Instances(ctx context.Context) (Instances, error) {
 
 // Runtime is a Lambda runtime and what runs it on the server's machine.
 type Runtime struct {
-	Runtime  string `json:"runtime"` // as AWS names it, e.g. python3.12
-	Language string `json:"language"`
-	Version  string `json:"version,omitempty"` // of the interpreter; "" for provided
-	Exact    bool   `json:"exact"`             // the interpreter is of the version the runtime names
-	Bin      string `json:"bin,omitempty"`     // the interpreter's path on the machine
-	Source   string `json:"source,omitempty"`  // what installed it, or where it was found
+	Runtime    string `json:"runtime"` // as AWS names it, e.g. python3.12
+	Language   string `json:"language"`
+	Deprecated bool   `json:"deprecated,omitempty"` // functions can't be created with it at AWS any more
+	// Status is exact, near (another version of the language runs it), own (functions
+	// bring their program) or missing.
+	Status  string `json:"status"`
+	Version string `json:"version,omitempty"` // of the interpreter; "" for provided
+	Exact   bool   `json:"exact"`             // the interpreter is of the version the runtime names
+	Bin     string `json:"bin,omitempty"`     // the interpreter's path on the machine
+	Source  string `json:"source,omitempty"`  // what installed it, or where it was found
+	SDK     string `json:"sdk,omitempty"`     // the version of the AWS SDK in /var/runtime; "" when there is none
+	Advice  string `json:"advice,omitempty"`  // what to do about a runtime that is missing
 }
 
-// Runtimes lists what the server can run, by language and newest first.
+// The values of Runtime.Status.
+const (
+	RuntimeExact   = "exact"
+	RuntimeNear    = "near"
+	RuntimeOwn     = "own"
+	RuntimeMissing = "missing"
+)
+
+// Runtimes lists every runtime there is and what the server runs it with, by language and
+// newest first.
 func (c *Client) Runtimes(ctx context.Context) ([]Runtime, error) {
 	var rs []Runtime
 	err := c.getJSON(ctx, "/_wick/runtimes", nil, &rs)
 	return rs, err
+}
+
+// RefreshRuntimes is Runtimes after the server has looked again for what there is.
+func (c *Client) RefreshRuntimes(ctx context.Context) ([]Runtime, error) {
+	body, err := c.do(ctx, http.MethodPost, "/_wick/runtimes", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close() //nolint:errcheck // only read
+	var rs []Runtime
+	if err := json.NewDecoder(body).Decode(&rs); err != nil {
+		return nil, fmt.Errorf("%s answered what isn't Wick's: %w; is it a Wick of another version?", c.Endpoint, err)
+	}
+	return rs, nil
+}
+
+// RuntimesFolder returns the folder of the server's machine that it keeps interpreters and
+// SDKs in: runtimes.Options.Dir.
+func (c *Client) RuntimesFolder(ctx context.Context) (string, error) {
+	var answer struct {
+		Folder string `json:"folder"`
+	}
+	err := c.getJSON(ctx, "/_wick/runtimes/folder", nil, &answer)
+	return answer.Folder, err
 }
 
 // getJSON decodes the answer to GET path into v.
@@ -167,11 +206,16 @@ func (c *Client) getJSON(ctx context.Context, path string, query url.Values, v a
 
 // get returns the body of a 200 answer to GET path, which the caller closes.
 func (c *Client) get(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
+	return c.do(ctx, http.MethodGet, path, query)
+}
+
+// do is get for any method.
+func (c *Client) do(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
 	address := c.Endpoint + path
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(ctx, method, address, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { searchNodePath } from "./resolve.mjs";
+import { adviseOnSDK } from "./sdk.mjs";
 import { HttpResponseStream } from "./stream.mjs";
 
 const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
@@ -60,6 +61,10 @@ export async function load(name, { require, errors, modern }) {
   try {
     loaded = await (modern ? loadModern : loadClassic)(root, folder, module, require);
   } catch (err) {
+    const advice = adviseOnSDK(err);
+    if (advice) {
+      console.warn(advice);
+    }
     throw loadError(err, errors, modern);
   }
   let handler = find(loaded, member, modern);

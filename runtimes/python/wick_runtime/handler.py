@@ -1,6 +1,7 @@
 """Finding the function's code: module and handler names, import errors."""
 
 import importlib
+import logging
 import os
 import site
 import sys
@@ -62,6 +63,11 @@ def load(name):
     try:
         module = importlib.import_module(module_name.replace("/", "."))
     except ImportError as err:
+        if (err.name or "").split(".")[0] in ("boto3", "botocore"):
+            logging.warning(
+                "This Wick doesn't have the AWS SDK that AWS's runtime carries: "
+                "`wick runtimes install sdk` gets it."
+            )
         raise Fault(
             "Runtime.ImportModuleError", "Unable to import module '%s': %s" % (module_name, err)
         ) from None

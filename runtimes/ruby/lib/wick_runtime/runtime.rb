@@ -65,10 +65,18 @@ module WickRuntime
       require handler.handler_file_name
       handler
     rescue Exception => e # rubocop:disable Lint/RescueException -- whatever the file raises, exit included
+      advise(e)
       fault = Fault.new(e, 'Init')
       log('Init error when loading handler ', fault)
       @api.fail_init(JSON.generate(fault.to_h), fault.error_type)
       exit(EXIT_INIT)
+    end
+
+    # AWS's image has the SDK, Wick gets it when asked.
+    def advise(error)
+      return unless error.is_a?(LoadError) && error.path.to_s.start_with?('aws-sdk')
+
+      puts "This Wick doesn't have #{error.path}, which AWS's runtime carries: `wick runtimes install sdk` gets it."
     end
 
     def invoke(handler, event)
