@@ -19,7 +19,7 @@ demo: build ## functions in six languages, cold and warm, an error and a time-ou
 	@$(GO) run ./internal/demo
 
 test: ## every test, with the race detector, AWS's own clients included
-	@scripts/install-tools compiler clients java
+	@scripts/install-tools compiler clients java dotnet
 	$(GO) test -race -timeout 20m ./...
 
 endurance: ## a thousand instances started and stopped; INSTANCES=n for another number
@@ -47,8 +47,8 @@ bench: build .cache/bench/.fetched ## every bar of speed, beside its peers, into
 microbench: ## the benchmarks of inner loops
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
-generate: ## the API's tables from AWS's model, and wick-init from its source
-	@scripts/install-tools generators
+generate: ## the API's tables from AWS's model, wick-init and the bootstraps that are compiled
+	@scripts/install-tools generators dotnet
 	$(GO) generate ./...
 
 clean: ## what make made, .cache/ included

@@ -108,6 +108,8 @@ end
 
 func (r *replay) endpointInjectionInJava() { r.callQueues(javaFunction(r.T, "endpoint", nil)) }
 
+func (r *replay) endpointInjectionInDotnet() { r.callQueues(dotnetFunction(r.T, "Endpoint", nil)) }
+
 // callQueues invokes a function on a server that knows where SQS is.
 func (r *replay) callQueues(f function) {
 	r.server = serverWithQueues(r.T)

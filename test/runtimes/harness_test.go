@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/wick-run/wick/internal/client"
+	"github.com/wick-run/wick/internal/csharp"
 	"github.com/wick-run/wick/internal/testkit/wickserver"
 )
 
@@ -46,6 +47,12 @@ func testMain(m *testing.M) (code int) {
 	if err := flag.Set("test.parallel", strconv.Itoa(max(4, 2*runtime.NumCPU()))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	if root := csharp.Root(); root != "" && os.Getenv("DOTNET_ROOT") == "" {
+		if err := os.Setenv("DOTNET_ROOT", root); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	dir, err := os.MkdirTemp("", "wick-runtimes-*")
 	if err != nil {

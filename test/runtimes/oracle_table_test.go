@@ -1,7 +1,8 @@
 package runtimes
 
 // table has every entry that is recorded for the languages that run, and how it is
-// replayed. All of them pass. A runtime whose interpreter isn't on the machine is run by
+// replayed. All of them pass, but those of a runtime that nothing on the machine runs, which
+// are skipped by name (dotnet10 where there is no .NET that new). A runtime whose interpreter isn't on the machine is run by
 // the nearest one, here as for any user, and the test says so; what follows the runtime's
 // name (AWS_EXECUTION_ENV, NODE_PATH, the members of an error object, …) is as recorded
 // all the same.
@@ -88,4 +89,16 @@ var table = map[string]func(*replay){
 	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[java25]":     (*replay).uncaughtException,
 	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[ruby3.2]":    (*replay).uncaughtException,
 	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[ruby3.4]":    (*replay).uncaughtException,
+
+	"TestLambdaCallingLocalstack::test_manual_endpoint_injection[dotnet6]":  (*replay).endpointInjectionInDotnet,
+	"TestLambdaCallingLocalstack::test_manual_endpoint_injection[dotnet8]":  (*replay).endpointInjectionInDotnet,
+	"TestLambdaCallingLocalstack::test_manual_endpoint_injection[dotnet10]": (*replay).endpointInjectionInDotnet,
+	"TestLambdaRuntimesCommon::test_echo_invoke[dotnet6]":                   (*replay).echo,
+	"TestLambdaRuntimesCommon::test_echo_invoke[dotnet8]":                   (*replay).echo,
+	"TestLambdaRuntimesCommon::test_introspection_invoke[dotnet6]":          (*replay).introspection,
+	"TestLambdaRuntimesCommon::test_introspection_invoke[dotnet10]":         (*replay).introspection,
+	"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[dotnet6]":        (*replay).runtimeWrapper,
+	"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[dotnet8]":        (*replay).runtimeWrapper,
+	"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[dotnet10]":       (*replay).runtimeWrapper,
+	"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[dotnet6]":     (*replay).uncaughtException,
 }
