@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wick-run/wick/instance"
+	"github.com/wick-run/wick/sandbox"
 )
 
 // feed starts what a pool's waiters lack; f.mu is held. While others stand in line for
@@ -113,7 +114,12 @@ func (f *Fleet) bring(m *member) error {
 	f.mu.Lock()
 	m.inst = inst
 	m.pool.members[m] = struct{}{}
+	others := f.busy > 0
 	f.mu.Unlock()
+	if others { // all that start together have the part of one that works
+		inst.Weigh(sandbox.UsualWeight / f.o.MaxStarting)
+		defer inst.Weigh(sandbox.UsualWeight)
+	}
 	return inst.Assign(f.ctx, plan, fn)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wick-run/wick"
 	"github.com/wick-run/wick/instance"
+	"github.com/wick-run/wick/sandbox"
 )
 
 // A stem is an instance booted ahead: a finished sandbox with a language's bootstrap
@@ -46,6 +47,9 @@ const (
 	// stemBootLimit is how long a bootstrap may take to wait for its function.
 	stemBootLimit = 10 * time.Second
 	stemQuiet     = 30 * time.Millisecond
+	// stemShrink is how much less of busy CPUs one has than an instance at work, while it
+	// boots.
+	stemShrink = 8
 )
 
 // Anticipate has an instance for a function like fn booted ahead: one was created, or
@@ -215,6 +219,7 @@ func (f *Fleet) bootStem(s *stock) {
 		}
 	})
 	if err == nil {
+		inst.Weigh(sandbox.UsualWeight / stemShrink)
 		// One boots after the other: together they would only slow each other down.
 		ctx, cancel := context.WithTimeout(f.ctx, stemBootLimit)
 		inst.AwaitBooted(ctx)
@@ -222,6 +227,8 @@ func (f *Fleet) bootStem(s *stock) {
 		if inst.State() == wick.InstanceBooting {
 			f.end(inst)
 			err = errors.New("its bootstrap doesn't get ready")
+		} else {
+			inst.Weigh(sandbox.UsualWeight)
 		}
 	}
 	f.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"sync"
 	"time"
 
@@ -126,6 +127,11 @@ func (t *Tree) sweep(ctx context.Context, on machine, name string) error {
 	})
 	return nil
 }
+
+// treeWeight is the weight of all groups together beside the machine's other programs: of
+// a program's thread for each CPU. With that of one, all functions together would have as
+// much of busy CPUs as one thread of the server.
+func treeWeight() int { return runtime.NumCPU() * sandbox.UsualWeight }
 
 // Version is the version of the interface in use, 1 or 2, or 0 when none is usable.
 func (t *Tree) Version() int { return t.hier.version() }

@@ -66,6 +66,11 @@ func newV1(own map[string]string, name string) (hierarchy, error) {
 		delete(h.parent, "cpu")
 		h.gap = append(h.gap, gapOf("cpu")+" (CONFIG_CFS_BANDWIDTH)")
 	}
+	if dir, ok := h.parent["cpu"]; ok {
+		if err := writeFile(dir, "cpu.shares", strconv.Itoa(treeWeight())); err != nil {
+			return nil, errors.Join(err, h.close())
+		}
+	}
 	return h, nil
 }
 

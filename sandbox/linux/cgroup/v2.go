@@ -63,6 +63,11 @@ func newV2(on machine, own, top, name string) (hierarchy, error) {
 			h.gap = append(h.gap, gapOf(c)+"; under systemd, run wick as a service with Delegate=yes")
 		}
 	}
+	if slices.Contains(h.has, "cpu") && exists(h.parent, "cpu.weight") {
+		if err := writeFile(h.parent, "cpu.weight", weightText(treeWeight())); err != nil {
+			return nil, errors.Join(err, h.close())
+		}
+	}
 	return h, nil
 }
 
@@ -276,13 +281,17 @@ func (m *v2Group) kill() (bool, error) {
 	return err == nil, err
 }
 
-// weigh scales to what is usual in version 2, a weight of 100 of 10,000 at most.
 func (m *v2Group) weigh(weight int) error {
 	if !m.has("cpu") {
 		return nil
 	}
+	return writeFile(m.dir, "cpu.weight", weightText(weight))
+}
+
+// weightText scales a weight to what is usual in version 2, 100 of 10,000 at most.
+func weightText(weight int) string {
 	const usual, most = 100, 10_000
-	return writeFile(m.dir, "cpu.weight", strconv.Itoa(min(max(weight*usual/sandbox.UsualWeight, 1), most)))
+	return strconv.Itoa(min(max(weight*usual/sandbox.UsualWeight, 1), most))
 }
 
 func (m *v2Group) limit(old *sandbox.Limits, l sandbox.Limits) error {
