@@ -20,6 +20,7 @@ import (
 
 	"github.com/wick-run/wick"
 	"github.com/wick-run/wick/aws/front"
+	awscloudwatch "github.com/wick-run/wick/aws/cloudwatch"
 	awslambda "github.com/wick-run/wick/aws/lambda"
 	awslogs "github.com/wick-run/wick/aws/logs"
 	"github.com/wick-run/wick/aws/protocol"
@@ -317,7 +318,10 @@ func (s *server) codeOptions() code.Options {
 func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 	verify := s.c.AccessKeyID != ""
 	options := protocol.Options{
-		Services: []*protocol.Service{lambda.Service(), s.logsAPI.Service(), awsxray.New(awsxray.Options{Traces: s.traces}).Service()},
+		Services: []*protocol.Service{
+			lambda.Service(), s.logsAPI.Service(), awsxray.New(awsxray.Options{Traces: s.traces}).Service(),
+			awscloudwatch.New(awscloudwatch.Options{Metrics: s.metrics}).Service(),
+		},
 		Forward:  s.c.Forward, Log: s.log,
 		Verify: verify, Secret: s.secret(keys),
 	}
