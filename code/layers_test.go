@@ -184,7 +184,7 @@ func TestCollectTakesMergedLayersThatNothingRefersTo(t *testing.T) {
 	where := t.TempDir()
 	s := openStore(t, where)
 	a, b := put(t, s, file{name: "a", body: "one"}), put(t, s, file{name: "b", body: "two"})
-	used, held, idle := layers(t, s, a, b), "", layers(t, s, a, b, a)
+	used, idle := layers(t, s, a, b), layers(t, s, a, b, a)
 	held, release, err := s.AcquireLayers(ctx, []string{b.SHA256, a.SHA256})
 	if err != nil {
 		t.Fatal(err)

@@ -279,6 +279,61 @@ def listing(usage):
             aws.delete_function(FunctionName=name)
 
 
+def layers():
+    print("Layers")
+    name = "boto3-layer"
+    versions = []
+    for word in ("one", "two"):
+        out = aws.publish_layer_version(
+            LayerName=name,
+            Description=word,
+            LicenseInfo="MIT",
+            Content={"ZipFile": package(f"word = {word!r}", "python/shared.py")},
+            CompatibleRuntimes=["python3.12"],
+            CompatibleArchitectures=["x86_64", "arm64"],
+        )
+        versions.append(out)
+    numbers = [v["Version"] for v in versions]
+    equal("versions follow one another", numbers[1], numbers[0] + 1)
+    one, two = (v["LayerVersionArn"] for v in versions)
+    equal("a version's ARN", one, f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:{numbers[0]}")
+    with urllib.request.urlopen(versions[0]["Content"]["Location"]) as content:
+        digest = base64.b64encode(hashlib.sha256(content.read()).digest()).decode()
+    equal("the content downloads", digest, versions[0]["Content"]["CodeSha256"])
+    strip = ("ResponseMetadata", "Content")
+    for what, got in (
+        ("GetLayerVersion", aws.get_layer_version(LayerName=name, VersionNumber=numbers[0])),
+        ("GetLayerVersionByArn", aws.get_layer_version_by_arn(Arn=one)),
+    ):
+        equal(what, {k: v for k, v in got.items() if k not in strip}, {k: v for k, v in versions[0].items() if k not in strip})
+    listed = [v["Version"] for page in aws.get_paginator("list_layer_versions").paginate(LayerName=name) for v in page["LayerVersions"]]
+    equal("ListLayerVersions, newest first", listed, numbers[::-1])
+    newest = [i["LatestMatchingVersion"]["Version"] for i in aws.list_layers(CompatibleRuntime="python3.12")["Layers"] if i["LayerName"] == name]
+    equal("ListLayers has the newest", newest, numbers[1:])
+    equal("none is for another runtime", [i for i in aws.list_layers(CompatibleRuntime="ruby3.3")["Layers"] if i["LayerName"] == name], [])
+
+    source = "import shared\ndef handler(event, context): return shared.word"
+    aws.update_function_code(FunctionName=NAME, ZipFile=package(source))
+    wait("function_updated_v2")
+    for arn, word in ((one, "one"), (two, "two")):
+        answer = aws.update_function_configuration(FunctionName=NAME, Layers=[arn])
+        equal("the update shows the layer", [layer["Arn"] for layer in answer["Layers"]], [arn])
+        wait("function_updated_v2")
+        equal("the function imports from it", invoke()["Body"], word)
+    for n in numbers:
+        aws.delete_layer_version(LayerName=name, VersionNumber=n)
+    equal("no version is left", aws.list_layer_versions(LayerName=name)["LayerVersions"], [])
+    aws.update_function_configuration(FunctionName=NAME, Description="new instances")
+    wait("function_updated_v2")
+    aws.update_function_code(FunctionName=NAME, ZipFile=package(source + " + '!'"))
+    wait("function_updated_v2")
+    equal("the function keeps the deleted version", invoke()["Body"], "two!")
+    aws.update_function_configuration(FunctionName=NAME, Layers=[])
+    wait("function_updated_v2")
+    equal("an empty list takes layers away", aws.get_function_configuration(FunctionName=NAME).get("Layers"), None)
+    matches("and the module is gone", invoke()["Body"].get("errorMessage"), "Unable to import module 'app': No module named 'shared'")
+
+
 def timeout():
     print("A time-out")
     source = "import time\ndef handler(event, context):\n    time.sleep(30)\n"
@@ -419,13 +474,19 @@ def wrong_inputs():
     yield "pages of 0", lambda: aws.list_functions(MaxItems=0), constraints, 400, constraint("'0'", "maxItems", "have value greater than or equal to 1")
     yield "pages of 10,001", lambda: aws.list_functions(MaxItems=10001), constraints, 400, constraint("'10001'", "maxItems", "have value less than or equal to 10000")
 
+    layer = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:l"
+    yield "a layer that isn't there", creating(Layers=[f"{layer}:1"]), invalid, 400, f"Layer version {layer}:1 does not exist\\."
+    yield "six layers", creating(Layers=[f"{layer}:{n}" for n in range(1, 7)]), invalid, 400, "Cannot reference more than 5 layers\\."
+    yield "a layer without version", creating(Layers=[layer]), constraints, 400, r".*Value '\[" + layer + r"\]' at 'layers' failed.*"
+    yield "version 0 of a layer", lambda: aws.get_layer_version(LayerName="l", VersionNumber=0), invalid, 400, "Layer Version Cannot be less than 1"
+    yield "no version of a layer", lambda: aws.get_layer_version(LayerName="l", VersionNumber=9), missing, 404, "The resource you requested does not exist\\."
+
     # What AWS has and Wick hasn't yet is refused by name.
     for what, call, named in (
         ("asynchronous invocation", lambda: aws.invoke(FunctionName=NAME, InvocationType="Event"), "InvocationType"),
         ("Publish", creating(Publish=True), "Publish"),
-        ("layers", creating(Layers=[f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:l:1"]), "Layers"),
         ("images", creating(PackageType="Image", Code={"ImageUri": "1.dkr.ecr.us-east-1.amazonaws.com/x:1"}, Runtime=None, Handler=None), "Image"),
-        ("PublishLayerVersion", lambda: aws.publish_layer_version(LayerName="l", Content={"ZipFile": ZIP}), "PublishLayerVersion"),
+        ("permissions of layers", lambda: aws.get_layer_version_policy(LayerName="l", VersionNumber=1), "GetLayerVersionPolicy"),
     ):
         yield f"not in Wick yet: {what}", call, r"\w+", None, rf"(?s).*{named}.*"
 
@@ -462,6 +523,7 @@ def main():
         invocations()
         update(before)
         listing(usage)
+        layers()
         timeout()
         refused()
     finally:
