@@ -12,8 +12,9 @@ import (
 // where it can, how they are spread. Distributions can be merged without loss, so those
 // of seconds make those of days. The zero value is empty.
 //
-// The spread is kept in bins that part each power of two into 64: a value that is read
-// back from its bin is off by at most 1/128 of itself. Negative values have no bins, as
+// The spread is kept in bins that part each power of two into 128: a value that is read
+// back from its bin is too low by less than 1/128 of itself, and whole numbers up to 255
+// are exact. Negative values have no bins, as
 // CloudWatch has no percentiles for them.
 type Distribution struct {
 	Count, Sum, Min, Max float64
@@ -25,10 +26,10 @@ type Distribution struct {
 }
 
 const (
-	// binShift leaves the exponent and six bits of the mantissa.
-	binShift = 52 - 6
-	// maxBins bounds the bins of one distribution: 64 powers of two. What is spread
-	// wider has no percentiles.
+	// binShift leaves the exponent and seven bits of the mantissa.
+	binShift = 52 - 7
+	// maxBins bounds the bins of one distribution: 32 powers of two, all in use. What is
+	// spread wider has no percentiles.
 	maxBins = 4096
 )
 
@@ -56,7 +57,7 @@ func (d *Distribution) AddSet(count, sum, least, greatest float64) {
 	switch {
 	case d.blurred:
 	case least == greatest && least >= 0:
-		d.bin(uint32(math.Float64bits(least+0)>>binShift), count) // 17 bits; adding 0 makes -0 one
+		d.bin(uint32(math.Float64bits(least+0)>>binShift), count) // 18 bits; adding 0 makes -0 one
 	default:
 		d.blur()
 	}
@@ -174,14 +175,7 @@ func (d *Distribution) Quantile(q float64) (v float64, ok bool) {
 
 // inside returns the value that stands for a bin's.
 func (d *Distribution) inside(b Bin) float64 {
-	if b.From == 0 && d.Min == 0 {
-		return 0
-	}
-	v := b.From + (b.To-b.From)/2
-	if math.IsInf(b.To, 1) {
-		v = b.From
-	}
-	return min(max(v, d.Min), d.Max)
+	return min(max(b.From, d.Min), d.Max)
 }
 
 // Between returns the values between two of their quantiles, or between two bounds; the

@@ -104,6 +104,7 @@ func (c *Call) readForm(r *http.Request) error {
 	for name, values := range form {
 		c.values[name] = append(c.values[name], values...)
 	}
+	r.Body, r.ContentLength = http.NoBody, 0
 	return nil
 }
 
