@@ -15,7 +15,7 @@ import (
 //go:embed python/bootstrap.py python/wick_runtime/*.py
 //go:embed ruby/lib
 //go:embed dotnet/bootstrap dotnet/wick-runtime.dll
-//go:embed java/wick-runtime.jar java/lib/wick-rehearsal.jar java/wick-stem-*.so
+//go:embed java/wick-runtime.jar java/lib/wick-rehearsal.jar java/classes java/wick-native-*.so
 var embedded embed.FS
 
 // materialise writes a language's bootstrap into a folder named after its content, once,

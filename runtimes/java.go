@@ -51,8 +51,7 @@ var java = &language{
 		return javaCommand(m, program, f)
 	},
 	stemCommand: func(m Match, program string, like *wick.Function) []string {
-		args := javaCommand(m, program, like)
-		return append(slices.Insert(args, 1, "-Duser.dir="+taskDir), runtimeDir+"/"+javaStemLibrary)
+		return append(slices.Insert(javaCommand(m, program, like), 1, "-Duser.dir="+taskDir), "stem")
 	},
 
 	environment: func(env map[string]string, _ Match, w wanted) {
@@ -65,13 +64,12 @@ var java = &language{
 	laterVariables: []string{"_LAMBDA_TELEMETRY_LOG_FD"},
 	// HOME is what Java takes a user's folder from who has none.
 	startVariables: []string{"JAVA_*", "JDK_*", "_JAVA_*", "CLASSPATH", "HOME"},
-	ordinary:       func(*wick.Function) bool { return !hasJavaStemLibrary },
+	ordinary:       func(*wick.Function) bool { return !hasJavaNative },
 }
 
-// javaStemLibrary is what a stem calls that Java has no way to do: see java/native.
-const javaStemLibrary = "wick-stem-" + runtime.GOARCH + ".so"
-
-var hasJavaStemLibrary = runtime.GOOS == "linux" && isEmbedded("java/"+javaStemLibrary)
+// hasJavaNative says whether there is a library for this machine of what a stem does that
+// Java has no way to: see java/native.
+var hasJavaNative = runtime.GOOS == "linux" && isEmbedded("java/wick-native-"+runtime.GOARCH+".so")
 
 func isEmbedded(name string) bool {
 	_, err := fs.Stat(embedded, name)
@@ -123,5 +121,5 @@ func javaCommand(m Match, program string, f *wick.Function) []string {
 		// Variables that those runtimes change have to be reached.
 		args = append(args, "--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED")
 	}
-	return append(args, "-jar", runtimeDir+"/wick-runtime.jar", "framed")
+	return append(args, "-jar", runtimeDir+"/wick-runtime.jar", runtimeDir, "framed")
 }

@@ -500,13 +500,13 @@ func TestTheJarIsOfItsSources(t *testing.T) {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	for _, name := range []string{"wick-runtime.jar", "lib/wick-rehearsal.jar"} {
+	for _, name := range []string{"wick-runtime.jar", "lib/wick-rehearsal.jar", "classes/CoreBridge.class", "classes/FunctionContext.class"} {
 		compareBuilt(t, out, name, "no javac 17 on this machine")
 	}
 }
 
-// TestTheStemLibraryIsOfItsSource builds the embedded libraries again.
-func TestTheStemLibraryIsOfItsSource(t *testing.T) {
+// TestTheNativeLibraryIsOfItsSource builds the embedded libraries again.
+func TestTheNativeLibraryIsOfItsSource(t *testing.T) {
 	for _, compiler := range []string{"x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc"} {
 		if _, err := exec.LookPath(compiler); err != nil {
 			t.Skipf("no %s on PATH: run scripts/install-tools generators", compiler)
@@ -517,7 +517,7 @@ func TestTheStemLibraryIsOfItsSource(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	for _, arch := range []string{"amd64", "arm64"} {
-		compareBuilt(t, out, "wick-stem-"+arch+".so", "no jni.h on this machine")
+		compareBuilt(t, out, "wick-native-"+arch+".so", "no jni.h on this machine")
 	}
 }
 

@@ -1,9 +1,9 @@
 //go:build ignore
 
-// Command generate compiles the Java bootstrap into wick-runtime.jar, and the functions that
-// its stems rehearse with into wick-rehearsal.jar: class files of Java 8, made by javac 17, in
-// jars that depend on nothing but the sources. go generate runs it. Where that javac is not on
-// the machine it says so and leaves the jars as they are.
+// Command generate compiles the Java bootstrap into wick-runtime.jar and classes/, and the
+// functions that its stems rehearse with into lib/wick-rehearsal.jar: class files of Java 8,
+// made by javac 17, that depend on nothing but the sources. go generate runs it. Where that
+// javac is not on the machine it says so and leaves them as they are.
 package main
 
 import (
@@ -24,16 +24,14 @@ import (
 	"time"
 )
 
-// part is one compilation: a folder of sources and those of others it may use, into a
-// folder of a jar.
+// part is one compilation: a folder of sources and those of others it may use.
 type part struct {
 	sources string
 	uses    []string
-	folder  string
 }
 
-// jars are what is built of which parts. A stem loads a native library, which Java from 24
-// on wants to be told.
+// jars are what is built of which parts. The bootstrap loads a native library, which Java
+// from 24 on wants to be told.
 var jars = []struct {
 	name, manifest string
 	deflated       bool
@@ -41,13 +39,16 @@ var jars = []struct {
 }{
 	{
 		"wick-runtime.jar", "Main-Class: run.wick.runtime.Main\r\nEnable-Native-Access: ALL-UNNAMED\r\n", false,
-		[]part{{sources: "src"}, {sources: "bridge", uses: []string{"src", "core"}, folder: "bridge"}},
+		[]part{{sources: "src"}},
 	},
 	{
 		"lib/wick-rehearsal.jar", "", true,
 		[]part{{sources: "core"}, {sources: "rehearsal", uses: []string{"core"}}},
 	},
 }
+
+// bridge is in no jar: its classes are defined where they see a function's.
+var bridge = part{sources: "bridge", uses: []string{"src", "core"}}
 
 func main() {
 	out := flag.String("o", ".", "the `folder` to write to")
@@ -67,6 +68,19 @@ func run(out string) error {
 	for _, j := range jars {
 		if err := build(javac, filepath.Join(out, j.name), "Manifest-Version: 1.0\r\n"+j.manifest+"\r\n", j.deflated, j.parts); err != nil {
 			return fmt.Errorf("%s: %w", j.name, err)
+		}
+	}
+	content := map[string][]byte{}
+	if err := compile(javac, bridge, content); err != nil {
+		return err
+	}
+	for name, data := range content {
+		to := filepath.Join(out, "classes", path.Base(name))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(to, data, 0o644); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -111,14 +125,11 @@ func compile(javac string, p part, content map[string][]byte) error {
 		if err != nil {
 			return err
 		}
-		if p.folder != "" {
-			inside = filepath.Base(inside) // a package of its own, found by nothing but its loader
-		}
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		content[path.Join(p.folder, filepath.ToSlash(inside))] = data
+		content[filepath.ToSlash(inside)] = data
 	}
 	return nil
 }

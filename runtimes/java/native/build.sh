@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds stem.c for both architectures, to wick-stem-ARCH.so in the folder given (the
+# Builds process.c for both architectures, to wick-native-ARCH.so in the folder given (the
 # bootstrap's by default). The same compilers give the same bytes. Java's headers are those
 # of any JDK from 8 on: JAVA_HOME's, or one of /usr/lib/jvm.
 set -eu
@@ -16,7 +16,7 @@ build() {
 		-shared -nostdlib -ffile-prefix-map="$here"=. \
 		-Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,now -Wl,--hash-style=gnu \
 		-Wl,-z,max-page-size="$3" -Wl,-z,noseparate-code -Wl,-z,norelro -s \
-		-o "$out/wick-stem-$2.so" "$here/stem.c"
+		-o "$out/wick-native-$2.so" "$here/process.c"
 }
 build "${CC_AMD64:-x86_64-linux-gnu-gcc}" amd64 4096 -fcf-protection=none
 # Kernels with pages of 64 KB exist for arm64.

@@ -1,8 +1,9 @@
 package run.wick.runtime;
 
-import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.File;
+import java.io.FileInputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -11,6 +12,9 @@ final class BridgeLoader extends ClassLoader {
     private static final String PACKAGE = "run.wick.bridge.";
     /** Class files by name: a stem has read them before there is a function. */
     private static final Map<String, byte[]> READ = new HashMap<>();
+
+    /** Where the bootstrap is. */
+    static File runtime;
 
     private BridgeLoader(ClassLoader function) {
         super(function);
@@ -41,18 +45,11 @@ final class BridgeLoader extends ClassLoader {
     private static byte[] read(String name) throws ClassNotFoundException {
         byte[] code = READ.get(name);
         if (code == null) {
-            // Not where a loader would find it as a class.
-            String file = "/bridge/" + name.substring(PACKAGE.length()) + ".class";
-            try (InputStream in = BridgeLoader.class.getResourceAsStream(file)) {
-                if (in == null) {
-                    throw new ClassNotFoundException(name);
-                }
-                ByteArrayOutputStream all = new ByteArrayOutputStream();
-                byte[] buffer = new byte[8192];
-                for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-                    all.write(buffer, 0, n);
-                }
-                code = all.toByteArray();
+            File file = new File(runtime, "classes/" + name.substring(PACKAGE.length()) + ".class");
+            // A jar of its own would be found, and opened, by what takes Java long.
+            code = new byte[(int) file.length()];
+            try (DataInputStream in = new DataInputStream(new FileInputStream(file))) {
+                in.readFully(code);
             } catch (IOException e) {
                 throw new ClassNotFoundException(name, e);
             }

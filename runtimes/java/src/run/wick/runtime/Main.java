@@ -3,6 +3,8 @@ package run.wick.runtime;
 import java.io.File;
 import java.io.IOError;
 import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
 
 /**
  * The Java runtime: what /var/lang/bin/java starts in an instance. It loads the function named by
@@ -12,12 +14,21 @@ public final class Main {
     private Main() {}
 
     public static void main(String[] args) throws Exception {
-        // Variables would be seen by child processes: those of Java inherit what C has.
-        boolean framed = args.length > 0 && args[0].equals("framed");
-        String library = args.length > 1 ? args[1] : null; // a stem's
-        Api api = library == null ? Api.connect(System.getenv("AWS_LAMBDA_RUNTIME_API")) : Stem.await(library);
+        // How it was started, whose variables child processes would see: those of Java inherit
+        // what C has. First is the bootstrap's folder.
+        File runtime = new File(args[0]);
+        List<String> how = Arrays.asList(args);
+        boolean hasNative = Native.load(runtime);
+        BridgeLoader.runtime = runtime;
+        Api api;
+        try {
+            api = how.contains("stem") ? Stem.await(runtime) : Api.connect(System.getenv("AWS_LAMBDA_RUNTIME_API"), hasNative);
+        } catch (Api.Disconnected e) {
+            System.exit(0); // a stem nobody needs
+            return;
+        }
         Environment.addFormerNames();
-        Log log = Log.ofFunction(framed);
+        Log log = Log.ofFunction(how.contains("framed"));
         try {
             serve(api, Functions.load(System.getenv("_HANDLER"), new File(System.getenv("LAMBDA_TASK_ROOT")), log), log);
         } catch (Fault fault) {

@@ -4,7 +4,6 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
-import java.net.URL;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -19,14 +18,13 @@ final class Rehearsal {
 
     private Rehearsal() {}
 
-    static void run() throws IOException {
-        URL ours = Rehearsal.class.getProtectionDomain().getCodeSource().getLocation();
-        File root = new File(ours.getPath()).getParentFile(); // with a lib folder, as a package
+    /** The bootstrap's folder has a lib folder, as a package has. */
+    static void run(File runtime) throws IOException {
         for (String handler : HANDLERS) {
             Api api = new Api(new ByteArrayInputStream(events()), new ByteArrayOutputStream(), "wick");
             Log log = new Log(true, "TEXT", null, new ByteArrayOutputStream());
             try {
-                Main.serve(api, Functions.load(handler, root, log), log);
+                Main.serve(api, Functions.load(handler, runtime, log), log);
             } catch (Api.Disconnected e) {
                 // That were all.
             } catch (Fault fault) {

@@ -1,5 +1,6 @@
 package run.wick.runtime;
 
+import java.io.File;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
@@ -19,13 +20,12 @@ final class Stem {
 
     private Stem() {}
 
-    /** Waits for a function and returns the Runtime API's client; the library is native/stem.c's. */
-    static Api await(String library) throws IOException {
-        System.load(library);
+    /** Waits for a function and returns the Runtime API's client. */
+    static Api await(File runtime) throws IOException {
         FileDescriptor socket = new FileDescriptor();
-        check("take over a descriptor", open(socket, DESCRIPTOR));
+        check("take over a descriptor", Native.open(socket, DESCRIPTOR));
         Api api = new Api(new FileInputStream(socket), new FileOutputStream(socket), "wick");
-        Rehearsal.run();
+        Rehearsal.run(runtime);
         become((Map<?, ?>) ((Map<?, ?>) Json.read(api.assignment())).get("env"));
         return api;
     }
@@ -36,7 +36,7 @@ final class Stem {
             all.append(variable.getKey()).append('=').append(variable.getValue()).append('\0');
         }
         byte[] dir = (variables.get("LAMBDA_TASK_ROOT") + "\0").getBytes(StandardCharsets.UTF_8);
-        check("become a function", become(all.toString().getBytes(StandardCharsets.UTF_8), dir));
+        check("become a function", Native.become(all.toString().getBytes(StandardCharsets.UTF_8), dir));
     }
 
     private static void check(String what, int errno) throws IOException {
@@ -44,8 +44,4 @@ final class Stem {
             throw new IOException("can't " + what + ": error " + -errno);
         }
     }
-
-    private static native int open(FileDescriptor descriptor, int number);
-
-    private static native int become(byte[] variables, byte[] dir);
 }

@@ -1,12 +1,12 @@
-// What a Java stem does to its own process and Java has no way to: use a descriptor it
-// has inherited, change the variables that C knows, and go to another folder. Stem.java
-// is the other half. No C library is linked: JDKs come with glibc and with musl, and both
-// have environ.
+// What the bootstrap does to its own process that Java has no way to, or takes long to:
+// use a descriptor it has inherited, connect a socket, change the variables that C knows,
+// and go to another folder. Native.java is the other half. No C library is linked: JDKs
+// come with glibc and with musl, and both have environ.
 
 #include <jni.h>
 
 #if defined(__x86_64__)
-enum { SYS_mmap = 9, SYS_fcntl = 72, SYS_chdir = 80 };
+enum { SYS_close = 3, SYS_mmap = 9, SYS_socket = 41, SYS_connect = 42, SYS_setsockopt = 54, SYS_fcntl = 72, SYS_chdir = 80 };
 
 static long call(long n, long a, long b, long c, long d, long e, long f) {
 	register long r10 __asm__("r10") = d;
@@ -20,7 +20,7 @@ static long call(long n, long a, long b, long c, long d, long e, long f) {
 	return result;
 }
 #elif defined(__aarch64__)
-enum { SYS_mmap = 222, SYS_fcntl = 25, SYS_chdir = 49 };
+enum { SYS_fcntl = 25, SYS_chdir = 49, SYS_close = 57, SYS_socket = 198, SYS_connect = 203, SYS_setsockopt = 208, SYS_mmap = 222 };
 
 static long call(long n, long a, long b, long c, long d, long e, long f) {
 	register long x8 __asm__("x8") = n;
@@ -42,27 +42,57 @@ enum {
 	MAP_PRIVATE_ANONYMOUS = 0x22,
 	MAX_ERRNO = 4095,
 	PATH_BYTES = 4096,
+	AF_INET = 2,
+	STREAM_CLOEXEC = 1 | 02000000,
+	IPPROTO_TCP = 6,
+	TCP_NODELAY = 1,
 };
 
 extern char **environ; // the C library's, whichever it is
 
-// Makes a java.io.FileDescriptor one of an open descriptor, which child processes don't
-// get. Returns 0, or a negative errno.
-JNIEXPORT jint JNICALL Java_run_wick_runtime_Stem_open(JNIEnv *env, jclass self, jobject descriptor, jint number) {
-	(void)self;
-	long failed = call(SYS_fcntl, number, F_SETFD, FD_CLOEXEC, 0, 0, 0);
-	if (failed)
-		return (jint)failed;
+static void set(JNIEnv *env, jobject descriptor, jint number) {
 	jclass type = (*env)->GetObjectClass(env, descriptor);
 	jfieldID field = (*env)->GetFieldID(env, type, "fd", "I");
-	if (field)
+	if (field) // else there is an exception
 		(*env)->SetIntField(env, descriptor, field, number);
-	return 0; // or an exception
+}
+
+// Makes a java.io.FileDescriptor one of an open descriptor, which child processes don't
+// get. Returns 0, or a negative errno.
+JNIEXPORT jint JNICALL Java_run_wick_runtime_Native_open(JNIEnv *env, jclass self, jobject descriptor, jint number) {
+	(void)self;
+	long failed = call(SYS_fcntl, number, F_SETFD, FD_CLOEXEC, 0, 0, 0);
+	if (!failed)
+		set(env, descriptor, number);
+	return (jint)failed;
+}
+
+// Makes a java.io.FileDescriptor one of a socket connected to an IPv4 address and port,
+// each as a number. Returns 0, or a negative errno.
+JNIEXPORT jint JNICALL Java_run_wick_runtime_Native_connect(JNIEnv *env, jclass self, jobject descriptor, jint address, jint port) {
+	(void)self;
+	struct {
+		unsigned short family, port;
+		unsigned int address;
+		char zero[8];
+	} to = {AF_INET, __builtin_bswap16((unsigned short)port), __builtin_bswap32((unsigned int)address), {0}};
+	long fd = call(SYS_socket, AF_INET, STREAM_CLOEXEC, 0, 0, 0, 0);
+	if (fd < 0)
+		return (jint)fd;
+	long failed = call(SYS_connect, fd, (long)&to, sizeof to, 0, 0, 0);
+	if (failed) {
+		call(SYS_close, fd, 0, 0, 0, 0, 0);
+		return (jint)failed;
+	}
+	int yes = 1;
+	call(SYS_setsockopt, fd, IPPROTO_TCP, TCP_NODELAY, (long)&yes, sizeof yes, 0); // else it is slower, and works
+	set(env, descriptor, (jint)fd);
+	return 0;
 }
 
 // Gives the process other variables, each NAME=VALUE and a zero, and the working directory
 // that a path with a zero behind it names. Returns 0, or a negative errno.
-JNIEXPORT jint JNICALL Java_run_wick_runtime_Stem_become(JNIEnv *env, jclass self, jbyteArray variables, jbyteArray dir) {
+JNIEXPORT jint JNICALL Java_run_wick_runtime_Native_become(JNIEnv *env, jclass self, jbyteArray variables, jbyteArray dir) {
 	(void)self;
 	jbyte path[PATH_BYTES];
 	jsize length = (*env)->GetArrayLength(env, dir);
