@@ -51,9 +51,9 @@ func mayBeEmbedded(text string) bool {
 
 // Embedded looks for metrics in a record that a client put into a log, as CloudWatch
 // does. It doesn't wait: what comes too fast is dropped and counted.
-func (m *Metrics) Embedded(account, region, text string) {
+func (m *Metrics) Embedded(at time.Time, account, region, text string) {
 	if mayBeEmbedded(text) {
-		m.lines.add(m.o.Now(), account, region, text)
+		m.lines.add(at, account, region, text)
 	}
 }
 

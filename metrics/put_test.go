@@ -108,7 +108,7 @@ func TestWhatTheStoreRefusesIsTriedAgain(t *testing.T) {
 func TestCloseStoresWhatIsThereAndTakesNoMore(t *testing.T) {
 	h := newHarness(t, Options{})
 	h.put(Datum{Name: "Latency", Values: []float64{1}})
-	h.Embedded(wick.DefaultAccount, wick.DefaultRegion, fmt.Sprintf(
+	h.Embedded(noon, wick.DefaultAccount, wick.DefaultRegion, fmt.Sprintf(
 		`{"_aws":{"Timestamp":%d,"CloudWatchMetrics":[{"Namespace":"App","Dimensions":[[]],"Metrics":[{"Name":"n"}]}]},"n":5}`, noon.UnixMilli()))
 	for range 2 {
 		if err := h.Close(); err != nil {

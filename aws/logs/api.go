@@ -34,6 +34,10 @@ type Options struct {
 	// to; nil takes every one.
 	FindFunction func(ctx context.Context, function wick.FunctionID, qualifier string) error
 
+	// Embedded is given each record that is put and may be in the embedded metric format;
+	// it must not wait. nil: nobody looks for metrics in them.
+	Embedded func(at time.Time, account, region, message string)
+
 	// TailEvery is the time between two updates of a live tail session, TailFor how long
 	// one lasts; 0 means AWS's, a second and three hours.
 	TailEvery, TailFor time.Duration

@@ -57,6 +57,11 @@ func (a *API) putLogEvents(ctx context.Context, in *cloudwatchlogs.PutLogEventsI
 		if err := a.o.Logs.Put(ctx, id, stream, records); err != nil {
 			return nil, err
 		}
+		if a.o.Embedded != nil {
+			for i := range records {
+				a.o.Embedded(records[i].At, id.Account, id.Region, records[i].Message)
+			}
+		}
 	}
 	out := &cloudwatchlogs.PutLogEventsOutput{
 		NextSequenceToken: aws.String(logs.Digits(now.UnixMilli(), 0, stream)), RejectedLogEventsInfo: rejected,
