@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ const defaultRole = "arn:aws:iam::" + wick.DefaultAccount + ":role/wick"
 type deployFlags struct {
 	name, runtime, handler, role, architecture, tracing string
 	memory, timeout                                     int32
-	env                                                 []string
+	env, layers                                         []string
 	asJSON                                              bool
 }
 
@@ -52,12 +53,16 @@ Runtime and handler are guessed from the files unless flags name them:
 
 A jar or zip goes up as it is.
 
+--layer adds a layer's files to the function's /opt, later ones over earlier ones. A folder
+or zip is published as the layer of its name, unless that is its newest version already.
+
 An update changes code, and of the settings only what flags name; the runtime and the
 handler stay unless the folder is written in another language than before. The same code
 gives the same package, so deploying it twice changes nothing.`,
 		Example: `  wick deploy examples/node-hello
   wick deploy . --name orders --memory 512 --timeout 30 --env TABLE=orders --env DEBUG=1
-  wick deploy dist --runtime nodejs20.x --handler server.handle`,
+  wick deploy dist --runtime nodejs20.x --handler server.handle
+  wick deploy app --layer ./shared --layer arn:aws:lambda:us-east-1:000000000000:layer:tools:3`,
 		Args: one("the folder that holds the function"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
@@ -96,6 +101,7 @@ gives the same package, so deploying it twice changes nothing.`,
 	f.Int32Var(&flags.memory, "memory", 0, "memory in MB (default 128)")
 	f.Int32Var(&flags.timeout, "timeout", 0, "time-out in seconds (default 3)")
 	f.StringArrayVar(&flags.env, "env", nil, "environment variable `NAME=VALUE`, any number of times; replaces all that the function had")
+	f.StringArrayVar(&flags.layers, "layer", nil, "layer `ARN|DIR|ZIP`, up to five times; replaces all that the function had, \"none\" takes them away")
 	f.BoolVar(&flags.asJSON, "json", false, "print one JSON object")
 	for name, values := range map[string][]string{
 		"runtime":      {"nodejs20.x", "nodejs22.x", "nodejs24.x", "python3.11", "python3.12", "python3.13", "python3.14", "provided.al2", "provided.al2023"},
@@ -131,7 +137,8 @@ type deployment struct {
 	flags  deployFlags
 
 	bundle *bundle.Bundle
-	action string // created, updated or unchanged
+	layers []string // ARNs of versions; nil: as they are
+	action string   // created, updated or unchanged
 	took   time.Duration
 	config *types.FunctionConfiguration // as the server has it afterwards
 }
@@ -150,6 +157,9 @@ func (d *deployment) run(ctx context.Context, dir string, output io.Writer) erro
 		return err
 	}
 	start := time.Now()
+	if d.layers, err = d.layerARNs(ctx); err != nil {
+		return err
+	}
 	if before == nil {
 		d.action = "created"
 		err = d.create(ctx)
@@ -221,6 +231,7 @@ func (d *deployment) create(ctx context.Context) error {
 		Handler:       &d.bundle.Handler,
 		Architectures: []types.Architecture{types.Architecture(d.bundle.Architecture)},
 		Code:          &types.FunctionCode{ZipFile: d.bundle.Zip},
+		Layers:        d.layers,
 		MemorySize:    given(d.flags.memory),
 		Timeout:       given(d.flags.timeout),
 	}
@@ -289,6 +300,9 @@ func (d *deployment) settings(before *types.FunctionConfiguration) (in *lambda.U
 	if m := types.TracingMode(d.flags.tracing); m != "" && (before.TracingConfig == nil || m != before.TracingConfig.Mode) {
 		in.TracingConfig, differs = &types.TracingConfig{Mode: m}, true
 	}
+	if d.layers != nil && !slices.Equal(d.layers, layersOf(before)) {
+		in.Layers, differs = d.layers, true
+	}
 	env, err := d.flags.environment()
 	if err != nil {
 		return nil, false, err
@@ -348,6 +362,7 @@ type deployResult struct {
 	Runtime      string            `json:"runtime"`
 	Handler      string            `json:"handler"`
 	Architecture string            `json:"architecture"`
+	Layers       []string          `json:"layers"` // ARNs of versions
 	CodeSha256   string            `json:"codeSha256"`
 	CodeSize     int64             `json:"codeSize"` // bytes of the zip
 	Files        int               `json:"files"`
@@ -365,7 +380,7 @@ func (d *deployment) result() deployResult {
 	}
 	return deployResult{
 		FunctionName: d.flags.name, FunctionArn: aws.ToString(d.config.FunctionArn), Action: d.action,
-		Runtime: string(d.config.Runtime), Handler: aws.ToString(d.config.Handler), Architecture: architecture(d.config),
+		Runtime: string(d.config.Runtime), Handler: aws.ToString(d.config.Handler), Architecture: architecture(d.config), Layers: layersOf(d.config),
 		CodeSha256: aws.ToString(d.config.CodeSha256), CodeSize: d.config.CodeSize, Files: d.bundle.Files,
 		Guessed: guessed, Built: d.bundle.Built,
 	}
@@ -386,8 +401,12 @@ func (d *deployment) print(w io.Writer) error {
 	if r.Built != "" {
 		files += ", built with " + r.Built
 	}
-	_, err := fmt.Fprintf(w, "%s %s in %s\n  code     %s zipped, %s\n  runtime  %s%s\n  handler  %s%s\nTry it: wick invoke %s\n",
+	layers := ""
+	if len(r.Layers) > 0 {
+		layers = "\n  layers   " + shortLayers(r.Layers)
+	}
+	_, err := fmt.Fprintf(w, "%s %s in %s\n  code     %s zipped, %s\n  runtime  %s%s\n  handler  %s%s%s\nTry it: wick invoke %s\n",
 		p.paint(green, r.Action), r.FunctionArn, durationText(d.took), bytesText(r.CodeSize), files,
-		r.Runtime, because("runtime"), r.Handler, because("handler"), r.FunctionName)
+		r.Runtime, because("runtime"), r.Handler, because("handler"), layers, r.FunctionName)
 	return err
 }
