@@ -39,7 +39,7 @@ func Added(dir string) (map[string]string, error) {
 // installed in, from the next Refresh on. The program is asked for its version first: the
 // error, an InvalidParameter for the user, says why it can't run that runtime.
 func Add(ctx context.Context, dir, runtime, path string) (Interpreter, error) {
-	in, err := interpreterAt(ctx, runtime, path)
+	in, err := InterpreterAt(ctx, runtime, path)
 	if err != nil {
 		return Interpreter{}, err
 	}
@@ -83,8 +83,9 @@ func changeAdded(dir string, change func(map[string]string)) error {
 	return os.Rename(temp.Name(), filepath.Join(dir, addedFile))
 }
 
-// interpreterAt returns the interpreter at a path that can run a runtime.
-func interpreterAt(ctx context.Context, runtime, path string) (Interpreter, error) {
+// InterpreterAt returns the interpreter at a path, a program or the folder it is installed
+// in, as a runtime would be run by it. The error says why it can't be.
+func InterpreterAt(ctx context.Context, runtime, path string) (Interpreter, error) {
 	want, ok := parseRuntime(runtime)
 	l := want.language.known()
 	if known, _ := Known(runtime); !known || !ok {

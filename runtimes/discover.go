@@ -98,7 +98,7 @@ func (s *Set) Refresh(ctx context.Context) error {
 	added := map[string]Interpreter{}
 	for runtime, path := range paths {
 		// One that isn't there any more is none: the machine's others serve.
-		if in, err := interpreterAt(ctx, runtime, path); err == nil {
+		if in, err := InterpreterAt(ctx, runtime, path); err == nil {
 			added[runtime] = in
 		}
 	}

@@ -26,6 +26,9 @@ type Installer struct {
 	Upgrade bool
 }
 
+// sourceWick is the Interpreter.Source of what was installed here.
+const sourceWick = "wick"
+
 func (i *Installer) say(format string, args ...any) {
 	if i.Say != nil {
 		i.Say(fmt.Sprintf(format, args...))
@@ -37,10 +40,11 @@ func (i *Installer) say(format string, args ...any) {
 // registry says how to get it.
 func (i *Installer) Interpreter(ctx context.Context, runtime string) error {
 	match, err := i.Machine.Look(runtime)
-	if err == nil && (match.Language == runtimes.Provided || match.Exact && (!i.Upgrade || match.Interpreter.Source != "wick")) {
-		if match.Language == runtimes.Provided {
-			return fmt.Errorf("%s needs nothing: the function brings its own program", runtime)
-		}
+	if err == nil && match.Language == runtimes.Provided {
+		i.say("%s: nothing is needed, functions bring their own program", runtime)
+		return nil
+	}
+	if err == nil && match.Exact && (!i.Upgrade || match.Interpreter.Source != sourceWick) {
 		i.say("%s: %s %s is at %s", runtime, match.Interpreter.Language.Title(), match.Interpreter.Version, match.Interpreter.Bin)
 		return nil
 	}
@@ -49,7 +53,7 @@ func (i *Installer) Interpreter(ctx context.Context, runtime string) error {
 		return fmt.Errorf("%s is no runtime that Wick runs; `wick runtimes` lists them", runtime)
 	}
 	get := map[runtimes.Language]func(context.Context, string, runtimes.Wanted) (*runtimes.Installed, error){
-		runtimes.Node: i.node, runtimes.Java: i.java, runtimes.Python: i.python, runtimes.Ruby: i.ruby,
+		runtimes.Node: i.node, runtimes.Python: i.python, runtimes.Ruby: i.ruby, runtimes.Java: i.fromWheel, runtimes.Dotnet: i.fromWheel,
 	}[want.Language]
 	if get == nil {
 		return fmt.Errorf("%s can't be installed by Wick: install %s and have it on PATH, or name it with `wick runtimes add %s PATH`",

@@ -71,7 +71,7 @@ func aptVersion(ctx context.Context, name string) string {
 
 // mustSay runs a program that has just come, and fails unless it prints what it should.
 func (t tools) mustSay(program, text string, args ...string) error {
-	out, err := t.run([]string{"NODE_OPTIONS=", "JAVA_TOOL_OPTIONS=", "LD_LIBRARY_PATH="}, program, args...)
+	out, err := t.run(quietly, program, args...)
 	if err != nil {
 		return fmt.Errorf("what came doesn't run here: %w", err)
 	}
