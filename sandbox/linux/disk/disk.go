@@ -16,8 +16,10 @@ import (
 type Disk struct {
 	pool  *Pool
 	path  string
-	loop  int   // number of its loop device, -1 for a tmpfs
-	empty int64 // bytes an empty one uses
+	loop  int    // number of its loop device, -1 for a tmpfs
+	size  int    // MiB
+	empty int64  // bytes an empty one uses
+	fresh traces // as it was made
 
 	released bool  // guarded by the pool's mu
 	err      error // how ending it went; to be read when the pool's ending is through
@@ -49,8 +51,9 @@ func used(path string) (int64, error) {
 	}
 }
 
-// Release gives the disk up with all that is in it. It returns at once: unmounting goes
-// on in the background, and Pool.Close waits for it. It can be called twice.
+// Release gives the disk up with all that is in it; no process that could see it may be
+// left. It returns at once: unmounting goes on in the background, and Pool.Close waits
+// for it. It can be called twice.
 func (d *Disk) Release() error {
 	p := d.pool
 	p.mu.Lock()
@@ -62,6 +65,9 @@ func (d *Disk) Release() error {
 	p.ending.Go(func() {
 		p.endings <- struct{}{}
 		defer func() { <-p.endings }()
+		if p.reuse(d) {
+			return
+		}
 		d.err = d.end()
 		if d.err != nil {
 			p.log.Warn("disk: can't end one", "path", d.path, "error", d.err)

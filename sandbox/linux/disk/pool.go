@@ -197,7 +197,7 @@ func (p *Pool) fill(ctx context.Context) {
 
 // make makes a disk and registers it.
 func (p *Pool) make(ctx context.Context, sizeMB int) (*Disk, error) {
-	d := &Disk{pool: p, path: filepath.Join(p.dir, "tmp"+strconv.FormatInt(p.seq.Add(1), 10)), loop: -1}
+	d := &Disk{pool: p, size: sizeMB, path: filepath.Join(p.dir, "tmp"+strconv.FormatInt(p.seq.Add(1), 10)), loop: -1}
 	if err := os.Mkdir(d.path, 0o700); err != nil {
 		return nil, err
 	}
@@ -210,6 +210,9 @@ func (p *Pool) make(ctx context.Context, sizeMB int) (*Disk, error) {
 	if err == nil {
 		// What an empty one uses is not the sandbox's.
 		d.empty, err = used(d.path)
+		if err == nil && d.loop >= 0 {
+			d.fresh, err = tracesOf(d.path)
+		}
 		if err != nil {
 			err = errors.Join(err, unix.Unmount(d.path, unix.MNT_DETACH))
 		}
