@@ -103,6 +103,9 @@ func (g *group) tellDropped(l *Logs, st *stream, at time.Time) (full bool) {
 	d := st.dropped
 	d.Reason = droppedReason
 	st.dropped = wick.LogsDropped{}
+	if l.o.Dropped != nil {
+		l.o.Dropped.Record(at, st.src, d)
+	}
 	text, _ := wick.AppendLog(nil, nil, at, st.src, d)
 	return g.appendRecord(l, st, at, "", text)
 }

@@ -21,6 +21,8 @@ type Options struct {
 	// its own; without it every function's is /aws/lambda/NAME.
 	Functions wick.FunctionStore
 	Log       *slog.Logger // the operator's log; nil means slog.Default
+	// Dropped is told of text of functions that had to be dropped; nil: only the log is.
+	Dropped wick.Recorder
 
 	// FlushEvery is how long a record waits in memory before it is stored; 0 means
 	// 500 ms. A crash of the server loses what is younger.

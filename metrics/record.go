@@ -53,11 +53,13 @@ func (m *Metrics) Record(at time.Time, src *wick.Source, e wick.Event) {
 			s.meter.count(at, func(w *window) { w.init.Add(milliseconds(e.Duration), 1) })
 		}
 	case wick.LogsDropped:
-		if s := m.lambda.source(src); s != nil {
-			s.meter.count(at, func(w *window) {
+		// The log says so later, perhaps when the instance is gone.
+		if t := m.lambda.meter(version{src.Function.FunctionID, src.Function.Version}); t != nil {
+			t.count(at, func(w *window) {
 				w.droppedRecords += float64(e.Records)
 				w.droppedBytes += float64(e.Bytes)
 			})
+			t.sources.Add(-1)
 		}
 	}
 }

@@ -125,11 +125,11 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	if err != nil {
 		return nil, fmt.Errorf("opening the key for functions' credentials: %w", err)
 	}
-	if s.logs, err = logs.Open(logs.Options{Store: store, Groups: store, Functions: store, Log: log}); err != nil {
+	s.openMetrics(store)
+	if s.logs, err = logs.Open(logs.Options{Store: store, Groups: store, Functions: store, Dropped: s.metrics, Log: log}); err != nil {
 		return nil, err
 	}
 	s.opened(s.logs.Close)
-	s.openMetrics(store)
 	if err := s.openOTLP(); err != nil {
 		return nil, err
 	}
@@ -322,7 +322,7 @@ func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 			lambda.Service(), s.logsAPI.Service(), awsxray.New(awsxray.Options{Traces: s.traces}).Service(),
 			awscloudwatch.New(awscloudwatch.Options{Metrics: s.metrics}).Service(),
 		},
-		Forward:  s.c.Forward, Log: s.log,
+		Forward: s.c.Forward, Log: s.log,
 		Verify: verify, Secret: s.secret(keys),
 	}
 	insideOptions := options
@@ -330,7 +330,7 @@ func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 	s.inside = s.newHTTPServer(boundBodies(lambda.Handler(s.newProtocolServer(insideOptions))))
 	s.inside.BaseContext = withHeld
 	s.opened(s.inside.Close)
-	outside := lambda.Handler(s.newProtocolServer(options))
+	outside := s.metricsPage(lambda.Handler(s.newProtocolServer(options)), guard(verify))
 	if !verify {
 		outside = otherSites(outside)
 	}
@@ -410,19 +410,7 @@ func (s *server) secret(keys *credentials.Issuer) func(context.Context, string, 
 // is for clients on this machine only, but for packages, whose links are signed.
 func (s *server) local(onlyHere bool) http.Handler {
 	mux := http.NewServeMux()
-	here := func(h http.HandlerFunc) http.HandlerFunc {
-		if !onlyHere {
-			return h
-		}
-		return func(w http.ResponseWriter, r *http.Request) {
-			host, _, err := net.SplitHostPort(r.RemoteAddr)
-			if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-				http.Error(w, "this is for clients on the server's own machine", http.StatusForbidden)
-				return
-			}
-			h(w, r)
-		}
-	}
+	here := guard(onlyHere)
 	mux.HandleFunc("GET /_wick/health", func(w http.ResponseWriter, _ *http.Request) {
 		s.writeJSON(w, map[string]any{
 			"status": "ok", "version": buildVersion(), "pid": os.Getpid(), "goroutines": goruntime.NumGoroutine(),
@@ -434,6 +422,7 @@ func (s *server) local(onlyHere bool) http.Handler {
 	mux.HandleFunc("GET /_wick/runtimes", here(s.getRuntimes))
 	mux.HandleFunc("POST /_wick/runtimes", here(s.refreshRuntimes))
 	mux.HandleFunc("GET /_wick/runtimes/folder", here(s.getRuntimesFolder))
+	mux.HandleFunc("GET /_wick/top", here(s.writeTop))
 	mux.HandleFunc("GET /_wick/logs", here(s.logs.Handler().ServeHTTP))
 	return mux
 }
