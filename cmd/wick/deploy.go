@@ -44,6 +44,7 @@ func newDeployCommand() *cobra.Command {
 Runtime and handler are guessed from the files unless flags name them:
   bootstrap                                 a custom runtime, as it is
   go.mod, Cargo.toml                        built here (go build, cargo build --release)
+  Makefile                                  built here, if it has a rule for bootstrap
   package.json, index.mjs, index.js         Node.js; the handler is the module's export
   lambda_function.py, app.py, main.py, handler.py, index.py
                                             Python; with a def lambda_handler or handler

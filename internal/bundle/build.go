@@ -65,6 +65,24 @@ func buildRust(ctx context.Context, dir, _ string, o Options) (binary, command s
 	return "", "", fmt.Errorf("%s builds several binaries (%s): name one with --handler", dir, strings.Join(names, ", "))
 }
 
+// buildMake has a Makefile make the program bootstrap, in another folder so that nothing
+// is left in this one: VPATH says where the sources are.
+func buildMake(ctx context.Context, dir, scratch string, o Options) (binary, command string, err error) {
+	if o.Architecture != HostArchitecture() {
+		return "", "", fmt.Errorf("%s is built for this machine, which is %s: build the bootstrap for %s yourself and deploy the folder it is in",
+			dir, HostArchitecture(), o.Architecture)
+	}
+	args := []string{"--no-print-directory", "-C", scratch, "-f", filepath.Join(dir, "Makefile"), "VPATH=" + dir, "bootstrap"}
+	if err := run(ctx, dir, nil, o.Output, o.Output, "make", args...); err != nil {
+		return "", "", err
+	}
+	binary = filepath.Join(scratch, "bootstrap")
+	if _, err := os.Stat(binary); err != nil {
+		return "", "", fmt.Errorf("make bootstrap in %s made no bootstrap in the folder it ran in (the folder of the sources is VPATH)", dir)
+	}
+	return binary, "make bootstrap", nil
+}
+
 // run runs a compiler in dir and turns its failure into words.
 func run(ctx context.Context, dir string, env []string, stdout, stderr io.Writer, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)

@@ -247,6 +247,39 @@ func TestRustIsBuiltAndItsBinaryFound(t *testing.T) {
 	}
 }
 
+func TestAMakefileMakesTheBootstrapElsewhere(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("make is not installed on this machine")
+	}
+	dir := folder(t, "f", map[string]string{"Makefile": "bootstrap: source\n\tcp $< $@\n", "source": "#!/bin/sh\n"})
+	b, err := Make(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := entries(t, b); len(got) != 1 || got["bootstrap"] != "-rwxr-xr-x #!/bin/sh\n" || b.Built != "make bootstrap" {
+		t.Errorf("made %v with %s", got, b.Built)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "bootstrap")); err == nil {
+		t.Error("the folder was written to")
+	}
+	for name, c := range map[string]struct {
+		makefile, want string
+		o              Options
+	}{
+		"no rule":      {"all:\n\ttrue\nbootstrap = x\n", "cannot tell which language", Options{}},
+		"it fails":     {"bootstrap:\n\tfalse\n", "make --no-print-directory", Options{}},
+		"another name": {"bootstrap:\n\ttouch other\n", "made no bootstrap", Options{}},
+		"another machine": {"bootstrap:\n\ttouch bootstrap\n", "is built for this machine", Options{
+			Architecture: map[bool]string{true: "x86_64", false: "arm64"}[HostArchitecture() == "arm64"],
+		}},
+	} {
+		_, err := Make(t.Context(), folder(t, "f", map[string]string{"Makefile": c.makefile}), c.o)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
 func TestJavasHandlerIsReadFromItsSource(t *testing.T) {
 	for source, want := range map[string]string{
 		"package a.b;\npublic class C implements RequestHandler<Map<String, Object>, String> {":         "a.b.C",
@@ -331,6 +364,7 @@ func TestTheExamplesAreGuessedRight(t *testing.T) {
 		"go-hello": "provided bootstrap", "go-thumbnail": "provided bootstrap",
 		"rust-hello": "provided bootstrap", "rust-access-log": "provided bootstrap",
 		"ruby-hello": "ruby app.handler", "java-hello": "java hello.Hello::handler",
+		"python-greetings": "python app.handler", "bash-hello": "provided bootstrap", "cpp-hello": "provided bootstrap",
 		"failing-error": "nodejs index.handler", "failing-timeout": "python app.handler",
 	} {
 		p, err := inspect(filepath.Join("../../examples", dir), Options{})
@@ -343,7 +377,7 @@ func TestTheExamplesAreGuessedRight(t *testing.T) {
 		}
 	}
 	all, err := filepath.Glob("../../examples/*-*")
-	if err != nil || len(all) != 12 {
-		t.Errorf("there are %d examples, and this test knows 12: %v %v", len(all), all, err)
+	if err != nil || len(all) != 15 {
+		t.Errorf("there are %d examples, and this test knows 15: %v %v", len(all), all, err)
 	}
 }

@@ -58,7 +58,7 @@ func inspect(dir string, o Options) (*project, error) {
 	p.settle(o)
 	switch {
 	case p.runtime == "":
-		return nil, fmt.Errorf("cannot tell which language %s is written in (no bootstrap, go.mod, Cargo.toml, pom.xml, package.json, index.js, index.mjs, or Python, Ruby or Java file with a handler): name --runtime and --handler", dir)
+		return nil, fmt.Errorf("cannot tell which language %s is written in (no bootstrap, go.mod, Cargo.toml, Makefile with a bootstrap, pom.xml, package.json, index.js, index.mjs, or Python, Ruby or Java file with a handler): name --runtime and --handler", dir)
 	case p.handler == "":
 		return nil, fmt.Errorf("found no handler for %s in %s: name it with --handler", p.runtime, dir)
 	}
@@ -113,12 +113,22 @@ func lookBinary(dir string, p *project) (bool, error) {
 		p.runtimeReason, p.compile = "go.mod", buildGo
 	case exists(dir, "Cargo.toml"):
 		p.runtimeReason, p.compile = "Cargo.toml", buildRust
+	case makesBootstrap(dir):
+		p.runtimeReason, p.compile = "Makefile", buildMake
 	default:
 		p.handler = ""
 		return false, nil
 	}
 	p.handlerReason = p.runtimeReason
 	return true, nil
+}
+
+var bootstrapRule = regexp.MustCompile(`(?m)^bootstrap\s*:(?:[^=]|$)`)
+
+// makesBootstrap says whether a folder has a Makefile with a rule for bootstrap.
+func makesBootstrap(dir string) bool {
+	data, err := os.ReadFile(filepath.Join(dir, "Makefile"))
+	return err == nil && bootstrapRule.Match(data)
 }
 
 // The names under which a module shows its functions, CommonJS and ES.

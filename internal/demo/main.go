@@ -44,6 +44,7 @@ var examples = []example{
 		`{"headers":{"x-hub-signature-256":"sha256=8cc68c11d0804eacce32d9f667211131981151a54d0e28ac27ee6c3522f598b0"},"body":"{\"action\":\"opened\"}"}`, false},
 	{"Python", "python3", "python-hello", nil, `{"name":"Ada"}`, false},
 	{"Python", "python3", "python-csv-to-json", nil, `{"csv":"city,people\nBern,134000\nGeneva,203000\n"}`, false},
+	{"Python", "python3", "python-greetings", []string{"--layer", "examples/layers/greetings"}, `{"name":"Ada","language":"eo"}`, false},
 	{"Ruby", "ruby", "ruby-hello", nil, `{"name":"Ada"}`, false},
 	{"Java", "javac", "java-hello", []string{"--memory", "512"}, `{"name":"Ada"}`, false},
 	{"Go", "go", "go-hello", nil, `{"name":"Ada"}`, false},
@@ -52,6 +53,8 @@ var examples = []example{
 	{"Rust", "cargo", "rust-hello", nil, `{"name":"Ada"}`, false},
 	{"Rust", "cargo", "rust-access-log", nil,
 		`{"log":"10.0.0.1 - - [24/Nov/2026:20:15:00 +0000] \"GET / HTTP/1.1\" 200 512\n10.0.0.2 - - [24/Nov/2026:20:15:01 +0000] \"GET /x HTTP/1.1\" 404 19"}`, false},
+	{"Bash", "curl", "bash-hello", nil, `{"name":"Ada"}`, false},
+	{"C++", "c++", "cpp-hello", nil, `{"name":"Ada"}`, false},
 	{"Node.js", "node", "failing-error", nil, `{"item":"candles"}`, true},
 	{"Python", "python3", "failing-timeout", []string{"--timeout", "1"}, `{}`, true},
 }
