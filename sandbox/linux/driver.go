@@ -52,6 +52,7 @@ type Driver struct {
 	init    *os.File
 	null    *os.File
 	mounter *mounter
+	places  places
 	cgroups *cgroup.Tree
 	network *networks
 	disks   *disk.Pool

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -120,15 +122,11 @@ type bind struct {
 func (s *Sandbox) binds(mounts []sandbox.Mount) ([]bind, error) {
 	var all []bind
 	add := func(source, target string) error {
-		real, err := filepath.EvalSymlinks(source)
+		r, err := s.driver.places.resolve(source)
 		if err != nil {
 			return err
 		}
-		info, err := os.Stat(real)
-		if err != nil {
-			return err
-		}
-		all = append(all, bind{real, target, info.IsDir()})
+		all = append(all, bind{r.path, target, r.folder})
 		return nil
 	}
 	h := s.driver.host
@@ -157,6 +155,49 @@ func (s *Sandbox) binds(mounts []sandbox.Mount) ([]bind, error) {
 	// Those below others come after them.
 	slices.SortStableFunc(all, func(a, b bind) int { return strings.Compare(a.target, b.target) })
 	return all, nil
+}
+
+// place is what a path of the host leads to.
+type place struct {
+	path   string
+	folder bool
+	until  time.Time // it need not be looked at again before
+}
+
+// placeLasts is how long it is taken for granted where a path of the host leads. Every
+// sandbox binds the same ones, and following links is a system call for each part.
+const placeLasts = 5 * time.Second
+
+// places are those found lately, by path.
+type places struct {
+	mu    sync.Mutex // guards found
+	found map[string]place
+}
+
+func (p *places) resolve(source string) (place, error) {
+	now := time.Now()
+	p.mu.Lock()
+	r, ok := p.found[source]
+	p.mu.Unlock()
+	if ok && now.Before(r.until) {
+		return r, nil
+	}
+	real, err := filepath.EvalSymlinks(source)
+	if err != nil {
+		return r, err
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return r, err
+	}
+	r = place{real, info.IsDir(), now.Add(placeLasts)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.found == nil || len(p.found) > 1000 { // of folders that came and went
+		p.found = map[string]place{}
+	}
+	p.found[source] = r
+	return r, nil
 }
 
 // inside cleans a path in a sandbox that something is to be mounted at.
