@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"github.com/wick-run/wick"
-	"github.com/wick-run/wick/aws/front"
 	awscloudwatch "github.com/wick-run/wick/aws/cloudwatch"
+	"github.com/wick-run/wick/aws/front"
 	awslambda "github.com/wick-run/wick/aws/lambda"
 	awslogs "github.com/wick-run/wick/aws/logs"
 	"github.com/wick-run/wick/aws/protocol"
