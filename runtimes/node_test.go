@@ -279,7 +279,7 @@ func nodeBehaviours() []behaviour {
 		{
 			name: "an answer that is too large", ok: true,
 			program: js(`exports.handler = async () => "x".repeat(7e6)`), body: ``,
-			log: `\[ERROR\] \[\d{13}\] LAMBDA_RUNTIME Failed to post handler success response\. Http response code: 413\. \{"errorMessage":"Exceeded maximum allowed payload size \(6291556 bytes\)\.","errorType":"RequestEntityTooLarge"\}` + "\n",
+			log: `\[ERROR\] \[\d{13}\] LAMBDA_RUNTIME Failed to post handler success response\. Http response code: 413\.` + "\n",
 		},
 		{
 			name: "garbage doesn't outgrow a small instance", ok: true,

@@ -140,9 +140,13 @@ const (
 // tooLarge is the error object of an answer over the limit.
 const tooLarge = `{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes)."}`
 
-// refused is what AWS's clients print when an answer is over the limit.
-const refused = "[ERROR] [<n>] LAMBDA_RUNTIME Failed to post handler success response. Http response code: 413. " +
-	`{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}` + "\n"
+// What AWS's clients print when an answer is over the limit: Node's the status, Python's what
+// comes with it, too.
+const (
+	refused       = "[ERROR] [<n>] LAMBDA_RUNTIME Failed to post handler success response. Http response code: 413.\n"
+	pythonRefused = "[ERROR] [<n>] LAMBDA_RUNTIME Failed to post handler success response. Http response code: 413. " +
+		`{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}` + "\n"
+)
 
 // large gives a function memory, and the speed that comes with it.
 func large(f function) function {

@@ -139,7 +139,7 @@ func TestPythonFails(t *testing.T) {
 // that.
 func pyTooLarge(f function) failure {
 	c := exits("an answer that is too large", f, exitError, withCode+"1",
-		refused+"Traceback (most recent call last):\n<lines>RuntimeError: Failed to post invocation response\n").with(do)
+		pythonRefused+"Traceback (most recent call last):\n<lines>RuntimeError: Failed to post invocation response\n").with(do)
 	c.object = tooLarge
 	return c
 }

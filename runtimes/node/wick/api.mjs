@@ -11,8 +11,8 @@ import { AnswerParser } from "./parser.mjs";
 
 const PREFIX = "/2018-06-01/runtime/";
 const MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100; // source: Lambda quotas, invocation payload
-// The API takes heads of 64 KiB in all; a longer X-Ray cause is left out.
-const MAX_HEADER_BYTES = 48 * 1024;
+// A longer X-Ray cause is left out, as AWS's clients do.
+const MAX_HEADER_BYTES = 1024 * 1024 - 1;
 const ANSWER_WAIT_MS = 2000;
 const READ_BYTES = 64 * 1024;
 
@@ -116,6 +116,9 @@ export class RuntimeApi {
 
   // respond answers an invocation with JSON text; it leaves with the next poll, or flush.
   respond(id, text) {
+    if (typeof text !== "string") {
+      throw new TypeError("Wrong arguments"); // what has no JSON form, in AWS's words
+    }
     const body = Buffer.from(text);
     this.#keep("response", this.#head(`invocation/${encodeURIComponent(id)}/response`, body), body);
     if (body.length > MAX_RESPONSE_BYTES) {
@@ -208,7 +211,7 @@ export class RuntimeApi {
         const outcome = what === "response" ? "success response" : "failure";
         process.stdout.write(
           `[ERROR] [${Date.now()}] LAMBDA_RUNTIME Failed to post handler ${outcome}. ` +
-            `Http response code: ${answer.status}. ${answer.body}\n`,
+            `Http response code: ${answer.status}.\n`,
         );
       }
     });

@@ -1,7 +1,7 @@
 // The client of the runtimes up to nodejs22.x: callbacks as well as promises, and an
 // invocation that is over only when the event loop is empty.
 import { environmentFields, exportTrace, invocationFields } from "./context.mjs";
-import { describe, runtimeErrors, xrayCause } from "./errors.mjs";
+import { runtimeErrors, xrayCause } from "./errors.mjs";
 import { describeHandler, load, offerGlobals } from "./load.mjs";
 import { logError, setInvocation } from "./log.mjs";
 import { ResponseStream } from "./stream.mjs";
@@ -18,7 +18,7 @@ const NO_EXIT =
 export async function serveClassic(api, require) {
   const report = {
     // Before the first event a failure is one of init; later, of the invocation.
-    send: (error) => api.failInit(JSON.stringify(describe(error)), describe(error).errorType),
+    send: (error) => api.failInit(JSON.stringify(errors.describe(error)), errors.describe(error).errorType),
   };
   process.on("uncaughtException", (error) => {
     logError("Uncaught Exception", error);
@@ -85,7 +85,7 @@ class Runtime {
   }
 
   fail(id, error) {
-    const object = describe(error);
+    const object = errors.describe(error);
     this.api.fail(id, serialize(object), object.errorType, xrayCause(error));
   }
 

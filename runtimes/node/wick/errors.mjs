@@ -1,8 +1,8 @@
 // The runtime's own errors, and how errors are told to the invoker, the log and X-Ray.
 import { types } from "node:util";
 
-// runtimeErrors returns the error classes of a client generation. The names are what
-// the invoker sees as errorType.
+// runtimeErrors returns the error classes of a client generation, and as describe how
+// it describes errors. The names are what the invoker sees as errorType.
 //
 // The generations differ in where the name is: on the prototype, where it is part of
 // the stack's first line, or on the error itself, where it isn't but is logged as a
@@ -32,15 +32,24 @@ export function runtimeErrors(modern) {
       classes[name].prototype.name = `Runtime.${name}`;
     }
   }
+  classes.describe = modern ? describeModern : describe;
   return classes;
 }
 
-export function intoError(value) {
-  return value instanceof Error ? value : new Error(value);
+// intoError makes what was thrown an error that can be logged. The modern client gives
+// undefined a message, too.
+export function intoError(value, modern) {
+  return value instanceof Error ? value : new Error(modern ? String(value) : value);
 }
 
-// describe returns the error object for the invoker: {errorType, errorMessage, trace}.
-export function describe(error) {
+const UNREADABLE = {
+  errorType: "handled",
+  errorMessage:
+    "callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack",
+};
+
+// describe returns the classic client's error object for the invoker: {errorType, errorMessage, trace}.
+function describe(error) {
   try {
     if (types.isNativeError(error) || looksLikeError(error)) {
       return {
@@ -51,21 +60,33 @@ export function describe(error) {
     }
     return { errorType: typeof error, errorMessage: error.toString(), trace: [] };
   } catch {
+    return UNREADABLE;
+  }
+}
+
+// describeModern is the same of the modern client, for which only errors are errors.
+function describeModern(error) {
+  try {
+    if (!(error instanceof Error)) {
+      return { errorType: typeof error, errorMessage: String(error), trace: [] };
+    }
     return {
-      errorType: "handled",
-      errorMessage:
-        "callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack",
+      errorType: printable(error.name),
+      errorMessage: printable(error.message),
+      trace: printable(error.stack)?.split("\n") || [],
     };
+  } catch {
+    return { ...UNREADABLE, trace: [] };
   }
 }
 
 // logged returns an error as it stands in the log: a tab and a JSON object that has,
 // besides what the error itself has, its type, message, code and stack.
-export function logged(error) {
+export function logged(error, modern) {
   try {
     return "\t" + JSON.stringify(error, (_key, value) => withHidden(value));
   } catch {
-    return "\t" + JSON.stringify(describe(error));
+    return "\t" + JSON.stringify(modern ? describeModern(error) : describe(error));
   }
 }
 

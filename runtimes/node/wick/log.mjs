@@ -53,12 +53,13 @@ export function patchConsole({ framed, modern }) {
   console.log = console.info;
 }
 
-// logError logs the error that ends an invocation or the process.
-export function logError(message, error) {
+// logError logs the error that ends an invocation or the process, as the client of its
+// generation does.
+export function logError(message, error, modern = false) {
   if (json) {
-    console.error(intoError(error));
+    console.error(intoError(error, modern));
   } else {
-    console.error(message, logged(intoError(error)));
+    console.error(message, logged(intoError(error, modern), modern));
   }
 }
 

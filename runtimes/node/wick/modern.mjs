@@ -1,7 +1,7 @@
 // The client of nodejs24.x and later: handlers return a value or a promise, and the
 // next event is asked for as soon as it is there.
 import { environmentFields, exportTrace, invocationFields } from "./context.mjs";
-import { describe, runtimeErrors, xrayCause } from "./errors.mjs";
+import { runtimeErrors, xrayCause } from "./errors.mjs";
 import { describeHandler, load, offerGlobals } from "./load.mjs";
 import { logError, setInvocation } from "./log.mjs";
 import { ResponseStream } from "./stream.mjs";
@@ -25,8 +25,8 @@ export async function serveModern(api, require) {
       throw new errors.CallbackHandlerDeprecated(CALLBACK_REMOVED);
     }
   } catch (err) {
-    logError("Init Error", err);
-    const object = describe(err);
+    logError("Init Error", err, true);
+    const object = errors.describe(err);
     api.failInit(JSON.stringify(object), object.errorType);
     throw err; // ends the process: nobody waits for this promise
   }
@@ -58,8 +58,8 @@ class BufferedInvokeProcessor {
       this.api.respond(id, serialize(result));
     } catch (err) {
       await turn();
-      logError("Invoke Error", err);
-      const object = describe(err);
+      logError("Invoke Error", err, true);
+      const object = errors.describe(err);
       this.api.fail(id, serialize(object), object.errorType, xrayCause(err));
     }
   }
@@ -88,7 +88,7 @@ class StreamingInvokeProcessor {
       }
     } catch (err) {
       await turn();
-      logError("Invoke Error", err);
+      logError("Invoke Error", err, true);
       await stream.fail(err);
     }
     this.api.release();

@@ -1,7 +1,6 @@
 // Streamed responses: what a handler made with awslambda.streamifyResponse writes to.
 // Source: Lambda developer guide, response streaming.
 import { Writable } from "node:stream";
-import { describe } from "./errors.mjs";
 
 const PRELUDE_TYPE = "application/vnd.awslambda.http-integration-response";
 const HIGH_WATER_MARK = 64 * 1024;
@@ -69,7 +68,7 @@ export class ResponseStream extends Writable {
     if (!this.#opened && !this.destroyed) {
       this.#open();
     }
-    return super.end(chunk, encoding, callback);
+    super.end(chunk, encoding, callback); // and returns nothing, as AWS's
   }
 
   // fail ends the response with an error, as trailers, for a part may be out already;
@@ -81,7 +80,7 @@ export class ResponseStream extends Writable {
     if (this.#socket === null) {
       return; // ended before it failed
     }
-    const object = describe(error);
+    const object = this.#errors.describe(error);
     const body = Buffer.from(JSON.stringify(object)).toString("base64");
     const type = String(object.errorType).replace(/[^\x20-\x7e]/g, " ");
     const taken = new Promise((resolve) => {

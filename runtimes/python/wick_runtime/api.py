@@ -15,8 +15,8 @@ _RECV_BYTES = 65536
 # Over this, the API refuses a response and the runtime must see that before it polls
 # again. Source: Lambda quotas, invocation payload.
 _MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
-# The API takes heads of 64 KiB in all; a longer X-Ray cause is left out.
-_MAX_HEADER_BYTES = 48 * 1024
+# A longer X-Ray cause is left out, as AWS's clients do.
+_MAX_HEADER_BYTES = 1024 * 1024 - 1
 
 
 class Disconnected(Exception):

@@ -38,7 +38,9 @@ def search_path(runtime_dir):
         runtime = os.environ.get("AWS_EXECUTION_ENV", "").replace("AWS_Lambda_", "")
         if not runtime.startswith("python"):
             runtime = "python%d.%d" % sys.version_info[:2]
-        layers = ["/opt/python/lib/%s/site-packages" % runtime, "/opt/python"]
+        # /opt; without walls both are below another folder.
+        opt = os.path.normpath(task_root + "/../../opt")
+        layers = [opt + "/python/lib/%s/site-packages" % runtime, opt + "/python"]
     packages = []
     if layers and sys.version_info >= (3, 11):
         packages = [path for path in library if path.endswith("site-packages")]

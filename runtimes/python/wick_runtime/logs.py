@@ -91,7 +91,7 @@ class FrameSink:
         """Writes one record."""
         if text.endswith("\n"):
             text = text[:-1]
-        data = text.encode("utf-8", "backslashreplace")
+        data = text.encode("utf-8")  # what has no UTF-8 form is the caller's error, as on AWS
         now = time.time_ns() // 1000
         with self._lock:
             for start in range(0, len(data) or 1, _MAX_FRAME_BYTES):

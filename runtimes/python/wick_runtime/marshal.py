@@ -2,9 +2,9 @@
 
 The official client encodes with simplejson, which differs from the standard library
 in what it takes: Decimal becomes a number, a named tuple (anything with _asdict)
-becomes an object, bytes become text, U+2028 and U+2029 are escaped. The standard
-library's encoder, in C, does all the common values here; only a response that holds
-one of those goes through the encoder below.
+becomes an object, bytes become text. The standard library's encoder, in C, does all
+the common values here; only a response that holds one of those goes through the encoder
+below.
 """
 
 import decimal
@@ -47,8 +47,6 @@ class Encoder:
             pass
         if text is None:
             text = "".join(self._encode(value, set()))
-        if not self._ascii:
-            text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
         return text
 
     def _encode(self, value, above):

@@ -121,7 +121,7 @@ def _invoke(api, function, invocation, encoder, log):
         invocation.request_id,
         encoder.encode(result).encode("utf-8", "backslashreplace"),
         result["errorType"],
-        json.dumps(cause),
+        encoder.encode(cause),
     )
 
 
