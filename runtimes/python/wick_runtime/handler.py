@@ -26,7 +26,8 @@ def search_path(runtime_dir):
     """
     task_root = os.environ["LAMBDA_TASK_ROOT"]
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    own = [] if given == [runtime_dir] else [path for path in given if path]
+    platforms = ([runtime_dir], [os.environ.get("LAMBDA_RUNTIME_DIR")])
+    own = [] if given in platforms else [path for path in given if path]
     library = [
         path
         for path in sys.path
