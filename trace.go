@@ -165,3 +165,32 @@ type TraceStore interface {
 
 // MaxTraceBytes bounds the documents of one trace; AWS's own bound is 500 KB.
 const MaxTraceBytes = 4 << 20
+
+// SamplingRule says which of the events that it matches are sampled: so many each second
+// (the reservoir), and a share of the others. Source: X-Ray developer guide, sampling rules.
+type SamplingRule struct {
+	Account, Region string
+	Name            string // DefaultSamplingRule is the last one's
+	Priority        int    // the lowest that matches decides, of equal ones the first by name
+	ReservoirSize   int
+	FixedRate       float64
+
+	// What it matches: * and ? stand for any characters and one.
+	ServiceName, ServiceType, Host, HTTPMethod, URLPath, ResourceARN string
+	Attributes                                                       map[string]string
+
+	Tags              map[string]string
+	Created, Modified time.Time
+}
+
+// DefaultSamplingRule is the rule that is always there, and matches what no other does.
+const DefaultSamplingRule = "Default"
+
+// SamplingRuleStore keeps sampling rules.
+type SamplingRuleStore interface {
+	// PutSamplingRule makes a rule or replaces the one of its name.
+	PutSamplingRule(ctx context.Context, r SamplingRule) error
+	// SamplingRules returns all rules of all accounts.
+	SamplingRules(ctx context.Context) ([]SamplingRule, error)
+	DeleteSamplingRule(ctx context.Context, account, region, name string) error
+}

@@ -40,6 +40,10 @@ func TestLogStoreContract(t *testing.T) {
 	storetest.LogStore(t, func(t *testing.T) wick.LogStore { return open(t) })
 }
 
+func TestSamplingRuleStoreContract(t *testing.T) {
+	storetest.SamplingRuleStore(t, func(t *testing.T) wick.SamplingRuleStore { return open(t) })
+}
+
 func TestTraceStoreContract(t *testing.T) {
 	storetest.TraceStore(t, func(t *testing.T) wick.TraceStore { return open(t) })
 }

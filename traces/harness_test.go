@@ -61,7 +61,10 @@ func openTraces(t testing.TB, o Options) *Traces {
 	if o.Now == nil {
 		o.Now = func() time.Time { return noon }
 	}
-	tr := Open(o)
+	tr, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := tr.Close(); err != nil {
 			t.Error(err)

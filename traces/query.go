@@ -3,6 +3,8 @@ package traces
 import (
 	"context"
 	"encoding/base64"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,21 +115,71 @@ func (t *Traces) Graph(ctx context.Context, account, region string, from, to tim
 		return nil, err
 	}
 	g := newGraph()
+	err := t.each(ctx, account, region, from, to, g.add)
+	return g.nodes, err
+}
+
+// each calls f with the traces that began in a range of time, latest first.
+func (t *Traces) each(ctx context.Context, account, region string, from, to time.Time, f func(*Trace)) error {
 	sq := wick.TraceQuery{Account: account, Region: region, From: from, To: to, Limit: storePage}
 	for scanned := 0; scanned < maxGraphed; scanned += storePage {
 		stored, err := t.o.Store.Traces(ctx, sq)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i := range stored {
 			sq.Before = wick.TraceCursor{Start: stored[i].Start, ID: stored[i].ID}
-			g.add(assemble(stored[i]))
+			f(assemble(stored[i]))
 		}
 		if len(stored) < storePage {
 			break
 		}
 	}
-	return g.nodes, nil
+	return nil
+}
+
+// Window is what came of the requests that began in a period.
+type Window struct {
+	Start time.Time
+	Statistics
+}
+
+// Series returns the statistics of the traces that a filter expression selects, by
+// period, oldest first; periods without traces are left out. InvalidParameter for a
+// range or a filter that makes no sense.
+func (t *Traces) Series(ctx context.Context, account, region string, from, to time.Time, period time.Duration, expression string) ([]Window, error) {
+	if err := checkRange(from, to, maxRange); err != nil {
+		return nil, err
+	}
+	filter, err := ParseFilter(expression)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.sync(ctx); err != nil {
+		return nil, err
+	}
+	windows := map[time.Time]*Window{}
+	err = t.each(ctx, account, region, from, to, func(tr *Trace) {
+		root := tr.Root()
+		if root == nil || !filter.Match(tr) {
+			return
+		}
+		start := tr.Start().Truncate(period)
+		w := windows[start]
+		if w == nil {
+			w = &Window{Start: start}
+			windows[start] = w
+		}
+		w.count(root)
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Window, 0, len(windows))
+	for _, start := range slices.SortedFunc(maps.Keys(windows), time.Time.Compare) {
+		list = append(list, *windows[start])
+	}
+	return list, nil
 }
 
 // GraphOf returns the services of some traces.

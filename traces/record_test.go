@@ -213,8 +213,9 @@ func TestTheFirstEachSecondAndFivePercentAreSampled(t *testing.T) {
 			t.Errorf("request %d: sampled %t, want %t", i+1, got, c.want)
 		}
 	}
-	if s := tr.SamplingStatistics(); s.Requests != 8 || s.Sampled != 4 || s.Borrows != 3 || !s.Minute.Equal(noon) {
-		t.Errorf("counted %+v", s)
+	s := tr.SamplingStatistics(account, region)
+	if want := (SamplingStatistics{Rule: DefaultRule, Minute: noon, Requests: 8, Sampled: 4, Borrows: 3}); len(s) != 1 || s[0] != want {
+		t.Errorf("counted %+v, want %+v", s, want)
 	}
 }
 

@@ -39,6 +39,8 @@ type Options struct {
 	Now   func() time.Time // nil: the system's clock
 	// Random returns a number in [0, 1) that decides what is sampled; nil for a real one.
 	Random func() float64
+	// Rules keeps sampling rules; nil keeps them in memory only.
+	Rules wick.SamplingRuleStore
 	// Forward is shown every segment on its way to the store, with the instance it is of
 	// where that is known. It must not wait; nil for nobody.
 	Forward func(src *wick.Source, s *wick.TraceSegment)
@@ -51,6 +53,8 @@ type Traces struct {
 	o       Options
 	sampler sampler
 	inits   inits
+	// ruleChanges has changes of rules come one after the other.
+	ruleChanges sync.Mutex
 
 	queue       chan rendering
 	queuedBytes atomic.Int64
@@ -71,8 +75,8 @@ type rendering interface {
 	source() *wick.Source
 }
 
-// Open returns Traces that work until Close.
-func Open(o Options) *Traces {
+// Open returns Traces that work until Close. It fails when the sampling rules can't be read.
+func Open(ctx context.Context, o Options) (*Traces, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -83,8 +87,17 @@ func Open(o Options) *Traces {
 		o: o, sampler: sampler{random: o.Random}, queue: make(chan rendering, maxQueued),
 		syncs: make(chan chan error), closing: make(chan struct{}), done: make(chan struct{}),
 	}
+	if o.Rules != nil {
+		list, err := o.Rules.SamplingRules(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range list {
+			t.sampler.put(r)
+		}
+	}
 	go t.run()
-	return t
+	return t, nil
 }
 
 // Close stores what has been stated and ends. Statements after that are dropped. It

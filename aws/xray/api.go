@@ -45,6 +45,10 @@ func New(o Options) *API {
 	protocol.Handle(s, "GetTraceSummaries", a.getTraceSummaries)
 	protocol.Handle(s, "GetServiceGraph", a.getServiceGraph)
 	protocol.Handle(s, "GetTraceGraph", a.getTraceGraph)
+	protocol.Handle(s, "GetTimeSeriesServiceStatistics", a.getTimeSeriesServiceStatistics)
+	protocol.Handle(s, "CreateSamplingRule", a.createSamplingRule)
+	protocol.Handle(s, "UpdateSamplingRule", a.updateSamplingRule)
+	protocol.Handle(s, "DeleteSamplingRule", a.deleteSamplingRule)
 	protocol.Handle(s, "GetSamplingRules", a.getSamplingRules)
 	protocol.Handle(s, "GetSamplingTargets", a.getSamplingTargets)
 	protocol.Handle(s, "GetSamplingStatisticSummaries", a.getSamplingStatisticSummaries)
@@ -143,64 +147,46 @@ func (a *API) getServiceGraph(ctx context.Context, in *xray.GetServiceGraphInput
 	return &xray.GetServiceGraphOutput{StartTime: in.StartTime, EndTime: in.EndTime, Services: services(nodes)}, nil
 }
 
+// Periods of a time series. Source: GetTimeSeriesServiceStatistics.
+const (
+	shortPeriod = time.Minute
+	longPeriod  = 5 * time.Minute
+)
+
+func (a *API) getTimeSeriesServiceStatistics(
+	ctx context.Context, in *xray.GetTimeSeriesServiceStatisticsInput,
+) (*xray.GetTimeSeriesServiceStatisticsOutput, error) {
+	if in.GroupARN != nil || aws.ToString(in.GroupName) != "" && *in.GroupName != "Default" {
+		return nil, wick.Errorf(wick.NotBuilt, "Wick doesn't have X-Ray's groups yet")
+	}
+	period := shortPeriod
+	if in.Period != nil {
+		period = time.Duration(*in.Period) * time.Second
+	}
+	if period != shortPeriod && period != longPeriod {
+		return nil, invalid(wick.Errorf(wick.InvalidParameter, "Period must be 60 or 300 seconds."))
+	}
+	call := protocol.From(ctx)
+	series, err := a.o.Traces.Series(ctx, call.Account, call.Region, aws.ToTime(in.StartTime), aws.ToTime(in.EndTime), period, aws.ToString(in.EntitySelectorExpression))
+	if err != nil {
+		return nil, invalid(err)
+	}
+	out := &xray.GetTimeSeriesServiceStatisticsOutput{TimeSeriesServiceStatistics: []types.TimeSeriesServiceStatistics{}}
+	for i := range series {
+		counts := count(&series[i].Statistics)
+		out.TimeSeriesServiceStatistics = append(out.TimeSeriesServiceStatistics, types.TimeSeriesServiceStatistics{
+			Timestamp: &series[i].Start, ServiceSummaryStatistics: &counts, ResponseTimeHistogram: histogram(&series[i].Statistics),
+		})
+	}
+	return out, nil
+}
+
 func (a *API) getTraceGraph(ctx context.Context, in *xray.GetTraceGraphInput) (*xray.GetTraceGraphOutput, error) {
 	found, _, err := a.get(ctx, in.TraceIds)
 	if err != nil {
 		return nil, err
 	}
 	return &xray.GetTraceGraphOutput{Services: services(traces.GraphOf(found))}, nil
-}
-
-func (a *API) getSamplingRules(ctx context.Context, _ *xray.GetSamplingRulesInput) (*xray.GetSamplingRulesOutput, error) {
-	call := protocol.From(ctx)
-	return &xray.GetSamplingRulesOutput{SamplingRuleRecords: []types.SamplingRuleRecord{{
-		CreatedAt: aws.Time(time.Unix(0, 0)), ModifiedAt: aws.Time(time.Unix(0, 0)),
-		SamplingRule: &types.SamplingRule{
-			RuleName: aws.String(traces.DefaultRule),
-			RuleARN: aws.String("arn:" + wick.Partition(call.Region) + ":xray:" + call.Region + ":" + call.Account +
-				":sampling-rule/" + traces.DefaultRule),
-			ResourceARN: aws.String("*"), Priority: aws.Int32(10000), FixedRate: traces.FixedRate, ReservoirSize: traces.ReservoirSize,
-			ServiceName: aws.String("*"), ServiceType: aws.String("*"), Host: aws.String("*"),
-			HTTPMethod: aws.String("*"), URLPath: aws.String("*"), Version: aws.Int32(1), Attributes: map[string]string{},
-		},
-	}}}, nil
-}
-
-// targetInterval is how often clients shall ask for their share of the reservoir.
-// Source: GetSamplingTargets, Interval.
-const targetInterval = 10 * time.Second
-
-func (a *API) getSamplingTargets(_ context.Context, in *xray.GetSamplingTargetsInput) (*xray.GetSamplingTargetsOutput, error) {
-	out := &xray.GetSamplingTargetsOutput{
-		LastRuleModification:    aws.Time(time.Unix(0, 0)),
-		SamplingTargetDocuments: []types.SamplingTargetDocument{}, UnprocessedStatistics: []types.UnprocessedStatistics{},
-	}
-	for _, d := range in.SamplingStatisticsDocuments {
-		if aws.ToString(d.RuleName) != traces.DefaultRule {
-			out.UnprocessedStatistics = append(out.UnprocessedStatistics, types.UnprocessedStatistics{
-				RuleName: d.RuleName, ErrorCode: aws.String("400"), Message: aws.String("Unknown rule"),
-			})
-			continue
-		}
-		out.SamplingTargetDocuments = append(out.SamplingTargetDocuments, types.SamplingTargetDocument{
-			RuleName: d.RuleName, FixedRate: traces.FixedRate, ReservoirQuota: aws.Int32(traces.ReservoirSize),
-			ReservoirQuotaTTL: aws.Time(a.o.Now().Add(targetInterval)), Interval: aws.Int32(int32(targetInterval / time.Second)),
-		})
-	}
-	return out, nil
-}
-
-func (a *API) getSamplingStatisticSummaries(
-	context.Context, *xray.GetSamplingStatisticSummariesInput,
-) (*xray.GetSamplingStatisticSummariesOutput, error) {
-	out := &xray.GetSamplingStatisticSummariesOutput{SamplingStatisticSummaries: []types.SamplingStatisticSummary{}}
-	if s := a.o.Traces.SamplingStatistics(); s.Requests > 0 {
-		out.SamplingStatisticSummaries = append(out.SamplingStatisticSummaries, types.SamplingStatisticSummary{
-			RuleName: aws.String(traces.DefaultRule), Timestamp: &s.Minute,
-			RequestCount: int32(s.Requests), SampledCount: int32(s.Sampled), BorrowCount: int32(s.Borrows),
-		})
-	}
-	return out, nil
 }
 
 // optional returns nil for what isn't set.

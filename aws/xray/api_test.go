@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -51,7 +52,10 @@ func open(t *testing.T) (*xray.Client, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := traces.Open(traces.Options{Store: store})
+	tr, err := traces.Open(ctx, traces.Options{Store: store, Rules: store})
+	if err != nil {
+		t.Fatal(err)
+	}
 	api := New(Options{Traces: tr})
 	p := protocol.NewServer(protocol.Options{Services: []*protocol.Service{api.Service()}})
 	server := httptest.NewServer(p)
@@ -175,7 +179,7 @@ func TestGraphsNameServicesAndEdges(t *testing.T) {
 	}
 }
 
-func TestSamplingIsByTheDefaultRule(t *testing.T) {
+func TestWithoutOtherRulesTheDefaultSamples(t *testing.T) {
 	c, _ := open(t)
 	rules, err := c.GetSamplingRules(t.Context(), &xray.GetSamplingRulesInput{})
 	if err != nil {
@@ -199,7 +203,7 @@ func TestSamplingIsByTheDefaultRule(t *testing.T) {
 	if len(targets.SamplingTargetDocuments) != 1 || aws.ToInt32(targets.SamplingTargetDocuments[0].ReservoirQuota) != 1 || len(targets.UnprocessedStatistics) != 1 {
 		t.Errorf("targets are %+v", targets)
 	}
-	if s, err := c.GetSamplingStatisticSummaries(t.Context(), &xray.GetSamplingStatisticSummariesInput{}); err != nil || len(s.SamplingStatisticSummaries) != 0 {
+	if s, err := c.GetSamplingStatisticSummaries(t.Context(), &xray.GetSamplingStatisticSummariesInput{}); err != nil || len(s.SamplingStatisticSummaries) != 1 || s.SamplingStatisticSummaries[0].RequestCount != 1 {
 		t.Errorf("statistics are %+v, %v", s, err)
 	}
 	if _, err := c.PutTelemetryRecords(t.Context(), &xray.PutTelemetryRecordsInput{TelemetryRecords: []types.TelemetryRecord{{Timestamp: &from}}}); err != nil {
@@ -232,5 +236,102 @@ func TestWrongQuestionsAreXRaysOwnErrors(t *testing.T) {
 	var api smithy.APIError
 	if !errors.As(err, &api) || api.ErrorCode() != "NotImplementedException" {
 		t.Errorf("what isn't built: %v", err)
+	}
+}
+
+func TestARuleIsMadeChangedAndDeleted(t *testing.T) {
+	c, _ := open(t)
+	ctx := t.Context()
+	rule := types.SamplingRule{
+		RuleName: aws.String("checkout"), Priority: aws.Int32(10), FixedRate: 0.5, ReservoirSize: 4, ServiceName: aws.String("checkout-*"), ServiceType: aws.String("*"),
+		Host: aws.String("*"), HTTPMethod: aws.String("POST"), URLPath: aws.String("*"), ResourceARN: aws.String("*"), Version: aws.Int32(1),
+	}
+	made, err := c.CreateSamplingRule(ctx, &xray.CreateSamplingRuleInput{SamplingRule: &rule})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn := made.SamplingRuleRecord.SamplingRule.RuleARN
+	if aws.ToString(arn) != "arn:aws:xray:us-east-1:111111111111:sampling-rule/checkout" || made.SamplingRuleRecord.CreatedAt.IsZero() {
+		t.Errorf("made %+v", made.SamplingRuleRecord)
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		var invalid *types.InvalidRequestException
+		if !errors.As(err, &invalid) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err = c.CreateSamplingRule(ctx, &xray.CreateSamplingRuleInput{SamplingRule: &rule})
+	refused("a rule twice", err)
+	updated, err := c.UpdateSamplingRule(ctx, &xray.UpdateSamplingRuleInput{SamplingRuleUpdate: &types.SamplingRuleUpdate{RuleARN: arn, FixedRate: aws.Float64(1), Priority: aws.Int32(3)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := updated.SamplingRuleRecord.SamplingRule; r.FixedRate != 1 || *r.Priority != 3 || r.ReservoirSize != 4 || *r.ServiceName != "checkout-*" {
+		t.Errorf("updated to %+v", r)
+	}
+	_, err = c.UpdateSamplingRule(ctx, &xray.UpdateSamplingRuleInput{SamplingRuleUpdate: &types.SamplingRuleUpdate{RuleName: aws.String("none")}})
+	refused("a change of no rule", err)
+	_, err = c.UpdateSamplingRule(ctx, &xray.UpdateSamplingRuleInput{SamplingRuleUpdate: &types.SamplingRuleUpdate{RuleName: aws.String("Default"), Host: aws.String("x")}})
+	refused("another host of the default", err)
+	if _, err := c.UpdateSamplingRule(ctx, &xray.UpdateSamplingRuleInput{SamplingRuleUpdate: &types.SamplingRuleUpdate{RuleName: aws.String("Default"), FixedRate: aws.Float64(0.2)}}); err != nil {
+		t.Error(err)
+	}
+	rules, err := c.GetSamplingRules(ctx, &xray.GetSamplingRulesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := rules.SamplingRuleRecords; len(r) != 2 || *r[0].SamplingRule.RuleName != "checkout" || r[1].SamplingRule.FixedRate != 0.2 {
+		t.Errorf("rules are %+v", r)
+	}
+	targets, err := c.GetSamplingTargets(ctx, &xray.GetSamplingTargetsInput{SamplingStatisticsDocuments: []types.SamplingStatisticsDocument{{
+		RuleName: aws.String("checkout"), ClientID: aws.String("0123456789abcdef01234567"), Timestamp: &from, RequestCount: 10, SampledCount: 6, BorrowCount: 1,
+	}}})
+	if err != nil || len(targets.SamplingTargetDocuments) != 1 || *targets.SamplingTargetDocuments[0].ReservoirQuota != 4 || targets.LastRuleModification.Unix() == 0 {
+		t.Errorf("targets are %+v, %v", targets, err)
+	}
+	_, err = c.DeleteSamplingRule(ctx, &xray.DeleteSamplingRuleInput{RuleName: aws.String("Default")})
+	refused("deleting the default", err)
+	if _, err := c.DeleteSamplingRule(ctx, &xray.DeleteSamplingRuleInput{RuleName: aws.String("checkout")}); err != nil {
+		t.Error(err)
+	}
+	_, err = c.DeleteSamplingRule(ctx, &xray.DeleteSamplingRuleInput{RuleName: aws.String("checkout")})
+	refused("deleting it twice", err)
+}
+
+func TestStatisticsAreByPeriod(t *testing.T) {
+	c, _ := open(t)
+	start := time.Now().Add(-time.Hour).Truncate(5 * time.Minute)
+	var documents []string
+	for i, at := range []time.Duration{0, 30 * time.Second, 90 * time.Second, 400 * time.Second} {
+		documents = append(documents, fmt.Sprintf(`{"id":"%016x","trace_id":"1-%08x-%024x","name":"svc","start_time":%d,"end_time":%d,"fault":%t}`,
+			i+1, start.Unix(), i+1, start.Add(at).Unix(), start.Add(at).Unix()+2, i == 1))
+	}
+	if out, err := c.PutTraceSegments(t.Context(), &xray.PutTraceSegmentsInput{TraceSegmentDocuments: documents}); err != nil || len(out.UnprocessedTraceSegments) > 0 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	show := func(period int32, expression string) (text string) {
+		end := start.Add(time.Hour)
+		in := &xray.GetTimeSeriesServiceStatisticsInput{StartTime: &start, EndTime: &end, Period: &period}
+		if expression != "" {
+			in.EntitySelectorExpression = &expression
+		}
+		out, err := c.GetTimeSeriesServiceStatistics(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range out.TimeSeriesServiceStatistics {
+			n := s.ServiceSummaryStatistics
+			text += fmt.Sprintf("%d:%d/%d ", int(s.Timestamp.Sub(start).Seconds()), *n.FaultStatistics.TotalCount, *n.TotalCount)
+		}
+		return text
+	}
+	for _, test := range []struct {
+		period           int32
+		expression, want string
+	}{{60, "", "0:1/2 60:0/1 360:0/1 "}, {300, "", "0:1/3 300:0/1 "}, {60, "fault", "0:1/1 "}} {
+		if got := show(test.period, test.expression); got != test.want {
+			t.Errorf("by %d s %s: %s, want %s", test.period, test.expression, got, test.want)
+		}
 	}
 }

@@ -133,7 +133,9 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	if err := s.openOTLP(); err != nil {
 		return nil, err
 	}
-	s.traces = traces.Open(traces.Options{Store: store, Log: log, Forward: s.forward()})
+	if s.traces, err = traces.Open(ctx, traces.Options{Store: store, Rules: store, Log: log, Forward: s.forward()}); err != nil {
+		return nil, err
+	}
 	s.opened(s.traces.Close)
 	packages, err := code.Open(filepath.Join(c.DataDir, "code"), s.codeOptions())
 	if err != nil {
