@@ -11,12 +11,12 @@ import (
 )
 
 // Memory one instance counts for until it has been measured, and at least: what a
-// booted runtime of its language keeps to itself.
+// booted runtime of its language keeps to itself, with what the kernel has for it.
 const (
 	floorProvided = 8 << 20
 	floorRuby     = 12 << 20
-	floorPython   = 16 << 20
-	floorNode     = 24 << 20
+	floorPython   = 8 << 20
+	floorNode     = 10 << 20
 	floorOther    = 48 << 20
 )
 

@@ -44,8 +44,10 @@ type Pool struct {
 	ahead   int
 	log     *slog.Logger
 	images  images
-	loops   *loops // nil: disks are tmpfs
-	gaps    []string
+
+	probed chan struct{} // closed when the following are known, and constant from then on
+	loops  *loops        // nil: disks are tmpfs
+	gaps   []string
 
 	stop    context.CancelFunc // ends the filling
 	filling sync.WaitGroup
@@ -68,8 +70,8 @@ type Pool struct {
 const endsAtATime = 4
 
 // Open opens a pool in o.Dir, after unmounting, detaching and deleting what a killed
-// predecessor left there. It makes the first disk to see that it can; when it can't,
-// disks are tmpfs and Gaps says why.
+// predecessor left there. In the background it makes the first disk to see that it can;
+// when it can't, disks are tmpfs and Gaps says why.
 func Open(o Options) (*Pool, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -93,9 +95,13 @@ func Open(o Options) (*Pool, error) {
 		stop: stop, wanted: make(chan struct{}, 1),
 		endings: make(chan struct{}, endsAtATime),
 		disks:   map[*Disk]struct{}{}, finished: make(chan struct{}),
+		probed: make(chan struct{}),
 	}
-	p.probe(ctx)
-	p.filling.Go(func() { p.fill(ctx) })
+	p.filling.Go(func() {
+		p.probe(ctx)
+		close(p.probed)
+		p.fill(ctx)
+	})
 	return p, nil
 }
 
@@ -117,8 +123,12 @@ func (p *Pool) probe(ctx context.Context) {
 		"/tmp of functions is in memory and counts as theirs (%v): run wick as root, with e2fsprogs installed and loop devices permitted", err))
 }
 
-// Gaps says, a line each, what can't be done here and what to do about it.
-func (p *Pool) Gaps() []string { return slices.Clone(p.gaps) }
+// Gaps says, a line each, what can't be done here and what to do about it, once that is
+// known.
+func (p *Pool) Gaps() []string {
+	<-p.probed
+	return slices.Clone(p.gaps)
+}
 
 // Take gives an empty file system with room for sizeMB MiB, mounted read-write, nosuid
 // and nodev at Disk.Path. Its root folder belongs to uid and gid, for nobody else to
@@ -134,7 +144,14 @@ func (p *Pool) Take(ctx context.Context, sizeMB, uid, gid int) (*Disk, error) {
 		return nil, fmt.Errorf("disk: pool is closed: %w", fs.ErrClosed)
 	}
 	p.making.Add(1)
+	p.mu.Unlock()
 	defer p.making.Done()
+	select {
+	case <-p.probed:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("disk: %w", ctx.Err())
+	}
+	p.mu.Lock()
 	var d *Disk
 	if sizeMB == AheadMB && len(p.ready) > 0 {
 		d = p.ready[len(p.ready)-1]

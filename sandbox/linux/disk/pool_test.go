@@ -295,6 +295,7 @@ func TestOpenEndsWhatAKilledPredecessorLeft(t *testing.T) {
 	if err := open.Close(); err != nil {
 		t.Fatal(err)
 	}
+	<-p.probed
 	eventually(t, "the devices are free", func() bool { return backing(d.loop) != d.path+".img" })
 	if n := len(mountsIn(t, p.dir)); n != 1 {
 		t.Errorf("%d are mounted, where one was made to try", n)
