@@ -28,7 +28,7 @@ type Packages interface {
 type Runtimes interface {
 	// Match returns what would run a runtime identifier here. Its error says, in
 	// words for the caller, why nothing can: a *wick.Error of kind NotBuilt for a
-	// language Wick doesn't run yet, InvalidParameter when no interpreter is installed.
+	// language Wick doesn't run, InvalidRuntime when nothing that runs it is installed.
 	Match(runtime string) (Match, error)
 }
 
@@ -49,7 +49,8 @@ type Options struct {
 	Now      func() time.Time
 	// AllowDeprecatedRuntimes takes runtimes that AWS no longer does.
 	AllowDeprecatedRuntimes bool
-	// StrictRuntimes refuses a function whose exact runtime isn't on this machine.
+	// StrictRuntimes refuses a function whose exact runtime isn't on this machine; else
+	// the nearest runs it, and where there is none its invocations are refused.
 	StrictRuntimes bool
 	// AccountConcurrency is what GetAccountSettings reports; 0 means 1,000.
 	AccountConcurrency int

@@ -65,20 +65,24 @@ func (c *Control) checkRuntime(runtime string) error {
 		runtime, strings.Join(runtimesInUse, ", "))
 }
 
-// checkMachine refuses a runtime this machine can't run, and tells the operator when
-// it will be run by something else than its name says.
+// checkMachine refuses a runtime that Wick doesn't run, and with StrictRuntimes one that
+// isn't on this machine. Else it tells the operator when a runtime is missing, which the
+// first invocation then answers, or will be run by something else than its name says.
 func (c *Control) checkMachine(name, runtime, architecture string) error {
 	if c.o.Runtimes != nil {
 		m, err := c.o.Runtimes.Match(runtime)
-		if err != nil {
+		missing := err != nil && wick.KindOf(err) == wick.InvalidRuntime
+		switch {
+		case missing && c.o.StrictRuntimes:
+			return wick.Errorf(wick.InvalidParameter, "%s", err.Error())
+		case missing:
+			c.o.Log.Warn("a function is taken that this machine can't run yet", "function", name, "reason", err)
+		case err != nil:
 			return err
-		}
-		if !m.Exact && c.o.StrictRuntimes {
-			return wick.Errorf(wick.InvalidParameter,
-				"runtime %s is not on this machine, the nearest is %s, and Wick was started with --strict-runtimes",
-				runtime, m.Name)
-		}
-		if !m.Exact {
+		case !m.Exact && c.o.StrictRuntimes:
+			return wick.Errorf(wick.InvalidParameter, "runtime %s is not on this machine, the nearest is %s, and Wick was "+
+				"started with --strict-runtimes: run `wick runtimes install %s`, or start it without", runtime, m.Name, runtime)
+		case !m.Exact:
 			c.o.Log.Warn("exact runtime not on this machine, the nearest runs the function",
 				"function", name, "runtime", runtime, "nearest", m.Name)
 		}

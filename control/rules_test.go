@@ -185,7 +185,7 @@ type machine struct{}
 
 func (machine) Match(runtime string) (Match, error) {
 	if !strings.HasPrefix(runtime, "python") {
-		return Match{}, wick.Errorf(wick.InvalidParameter, "no interpreter for %s on this machine", runtime)
+		return Match{}, wick.Errorf(wick.InvalidRuntime, "runtime %s isn't here: run `wick runtimes install %s`", runtime, runtime)
 	}
 	return Match{Exact: runtime == "python3.11", Name: "Python 3.11.2"}, nil
 }
@@ -203,17 +203,46 @@ func TestTheOperatorIsToldWhatRunsInsteadOfTheExactRuntime(t *testing.T) {
 			t.Errorf("the log lacks %q:\n%s", want, b.log)
 		}
 	}
-	in = b.input("none")
+}
+
+func TestAFunctionWhoseRuntimeIsMissingIsTakenUnlessStrict(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Runtimes = machine{} })
+	in := b.input("none")
 	in.Runtime = "ruby3.4"
-	_, err := b.Create(b.ctx, in)
-	wantError(t, err, wick.InvalidParameter, "no interpreter for ruby3.4 on this machine")
+	if _, err := b.Create(b.ctx, in); err != nil {
+		t.Fatal(err)
+	}
+	if f := b.settled("none"); f.State != wick.StateActive {
+		t.Errorf("it is %s", f.State)
+	}
+	if !strings.Contains(b.log.String(), "wick runtimes install ruby3.4") {
+		t.Errorf("the operator isn't told:\n%s", b.log)
+	}
+	strict := newBench(t, func(o *Options) { o.Runtimes = machine{}; o.StrictRuntimes = true })
+	_, err := strict.Create(strict.ctx, in)
+	wantError(t, err, wick.InvalidParameter, "runtime ruby3.4 isn't here: run `wick runtimes install ruby3.4`")
+	strict.create3_11(t)
+	ruby := "ruby3.4"
+	_, err = strict.UpdateConfiguration(strict.ctx, &UpdateConfigurationInput{Function: named("f"), Runtime: &ruby})
+	wantError(t, err, wick.InvalidParameter, "runtime ruby3.4 isn't here: run `wick runtimes install ruby3.4`")
+}
+
+// create3_11 creates f with the one runtime that a machine has exactly.
+func (b *bench) create3_11(t *testing.T) {
+	t.Helper()
+	in := b.input("f")
+	in.Runtime = "python3.11"
+	if _, err := b.Create(b.ctx, in); err != nil {
+		t.Fatal(err)
+	}
+	b.settled("f")
 }
 
 func TestStrictRuntimesRefusesTheNearest(t *testing.T) {
 	b := newBench(t, func(o *Options) { o.Runtimes = machine{}; o.StrictRuntimes = true })
 	_, err := b.Create(b.ctx, b.input("f"))
 	wantError(t, err, wick.InvalidParameter,
-		"runtime python3.12 is not on this machine, the nearest is Python 3.11.2, and Wick was started with --strict-runtimes")
+		"runtime python3.12 is not on this machine, the nearest is Python 3.11.2, and Wick was started with --strict-runtimes: run `wick runtimes install python3.12`, or start it without")
 	in := b.input("f")
 	in.Runtime = "python3.11"
 	if _, err := b.Create(b.ctx, in); err != nil {
