@@ -99,11 +99,12 @@ func InterpreterAt(ctx context.Context, runtime, path string) (Interpreter, erro
 		return Interpreter{}, err
 	}
 	c := candidate{language: l.name, bin: bin, source: "added"}
-	if l.versionOf != nil {
+	switch {
+	case l.versionOf != nil:
 		c.version = l.versionOf(bin)
-	} else if l.versionsOf != nil {
+	case l.versionsOf != nil:
 		c.version = l.nearestOf(want, l.versionsOf(bin))
-	} else if l.printed != nil {
+	case l.printed != nil:
 		c.version = askVersion(ctx, &c)
 	}
 	in, ok := c.interpreter()

@@ -2,8 +2,11 @@ package runtimes
 
 import (
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/wick-run/wick/internal/testkit/official"
 	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
@@ -48,17 +51,17 @@ func BenchmarkAssign(b *testing.B) {
 }
 
 // BenchmarkWarm is a warm round trip between the API and the runtime, ours and, where it
-// is installed (official.sh), AWS's client.
+// is installed (official.sh), AWS's client; MB is the memory that is resident after it.
 func BenchmarkWarm(b *testing.B) {
-	for _, prog := range append(benchmarked, jv(b, "java17", "fn.Objects$Echo")) {
+	for _, prog := range append(benchmarked, jv(b, "java17", "fn.Objects$Echo"), cs(b, "Methods::Echo")) {
 		ways := map[string]func() *process{
 			"stem":     func() *process { return runProgram(b, prog, true) },
 			"ordinary": func() *process { return runProgram(b, prog, false) },
 		}
-		if prog.Runtime == "java17" {
-			delete(ways, "stem") // Java has none
+		if prog.Runtime == "java17" || prog.Runtime == "dotnet8" {
+			delete(ways, "stem") // Java's are of a memory size, .NET has none
 		}
-		if dir := os.Getenv(officialVariable); dir != "" {
+		if dir := os.Getenv(official.Variable); dir != "" {
 			ways["official"] = func() *process { return startOfficial(b, dir, prog) }
 		}
 		for name, start := range ways {
@@ -70,8 +73,20 @@ func BenchmarkWarm(b *testing.B) {
 					p.Invoke(event{Payload: `{"a":1}`})
 				}
 				b.StopTimer()
+				b.ReportMetric(residentMB(), "MB")
 				p.Stop()
 			})
 		}
 	}
+}
+
+// residentMB is the resident memory of this process's one child.
+func residentMB() float64 {
+	status, err := os.ReadFile("/proc/" + children() + "/status")
+	if err != nil {
+		return 0 // another system
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	kb, _ := strconv.ParseFloat(strings.Fields(rest + " 0")[0], 64)
+	return kb / 1024
 }

@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/wick-run/wick/internal/csharp"
+	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
 // dotnetPackage compiles testdata/dotnet once and returns a package of it.
@@ -29,17 +31,17 @@ var dotnetPackage = sync.OnceValues(func() (map[string]string, error) {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	core, missing := filepath.Join(dir, "Amazon.Lambda.Core.dll"), filepath.Join(dir, "missing.dll")
-	if err := compiler.Compile(core, true, nil, "testdata/dotnet/core/Core.cs"); err != nil {
+	if err := compiler.Compile(context.Background(), core, true, nil, "testdata/dotnet/core/Core.cs"); err != nil {
 		return nil, err
 	}
-	if err := compiler.Compile(missing, true, nil, "testdata/dotnet/missing/Missing.cs"); err != nil {
+	if err := compiler.Compile(context.Background(), missing, true, nil, "testdata/dotnet/missing/Missing.cs"); err != nil {
 		return nil, err
 	}
 	sources, err := filepath.Glob("testdata/dotnet/fn/*.cs")
 	if err != nil {
 		return nil, err
 	}
-	if err := compiler.Compile(filepath.Join(dir, "fn.dll"), true, []string{core, missing}, sources...); err != nil {
+	if err := compiler.Compile(context.Background(), filepath.Join(dir, "fn.dll"), true, []string{core, missing}, sources...); err != nil {
 		return nil, err
 	}
 	files := map[string]string{}
@@ -409,5 +411,22 @@ func TestTheAssemblyIsOfItsSources(t *testing.T) {
 	}
 	if !bytes.Equal(again, committed) {
 		t.Error("dotnet/wick-runtime.dll isn't what its sources give: run go generate ./runtimes")
+	}
+}
+
+// BenchmarkDotnetStart is from start to the first poll; MB is the memory resident then.
+func BenchmarkDotnetStart(b *testing.B) {
+	for _, handler := range []string{"Methods::Echo", "Methods::Upper", "Contexts::Handle"} {
+		b.Run(handler, func(b *testing.B) {
+			prog := cs(b, handler)
+			for range b.N {
+				p := runProgram(b, prog, false)
+				runner.Receive(p, p.Polls, "a poll")
+				b.StopTimer()
+				b.ReportMetric(residentMB(), "MB")
+				p.Stop()
+				b.StartTimer()
+			}
+		})
 	}
 }

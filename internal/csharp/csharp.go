@@ -6,6 +6,7 @@ package csharp
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -62,9 +63,9 @@ func Find() (*Compiler, error) {
 
 // Compile makes an assembly of sources, a library or a program, whose name is out's. The same
 // sources and references give the same assembly, byte for byte.
-func (c *Compiler) Compile(out string, library bool, references []string, sources ...string) error {
+func (c *Compiler) Compile(ctx context.Context, out string, library bool, references []string, sources ...string) error {
 	args := []string{
-		"-nostdlib", "-noconfig", "-optimize+", "-warn:4", "-warnaserror+",
+		"-nostdlib", "-noconfig", "-optimize+", "-unsafe", "-warn:4", "-warnaserror+",
 		// An assembly that is a name for another's, and a field that only .NET sets.
 		"-nowarn:1702,649", "-out:" + out, "-target:exe",
 	}
@@ -74,7 +75,7 @@ func (c *Compiler) Compile(out string, library bool, references []string, source
 	for _, r := range append(append([]string(nil), c.references...), references...) {
 		args = append(args, "-r:"+r)
 	}
-	text, err := exec.Command(c.mcs, append(args, sources...)...).CombinedOutput()
+	text, err := exec.CommandContext(ctx, c.mcs, append(args, sources...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("mcs: %w\n%s", err, text)
 	}

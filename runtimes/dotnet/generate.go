@@ -6,6 +6,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -39,7 +40,7 @@ func run(out string) error {
 	}
 	defer os.RemoveAll(dir)
 	core := filepath.Join(dir, "Amazon.Lambda.Core.dll")
-	if err := compiler.Compile(core, true, nil, "core/Declarations.cs"); err != nil {
+	if err := compiler.Compile(context.Background(), core, true, nil, "core/Declarations.cs"); err != nil {
 		return err
 	}
 	sources, err := filepath.Glob("src/*.cs")
@@ -48,7 +49,7 @@ func run(out string) error {
 	}
 	// The assembly's name is its file's.
 	made := filepath.Join(dir, "wick-runtime.dll")
-	if err := compiler.Compile(made, false, []string{core}, sources...); err != nil {
+	if err := compiler.Compile(context.Background(), made, false, []string{core}, sources...); err != nil {
 		return err
 	}
 	data, err := os.ReadFile(made)

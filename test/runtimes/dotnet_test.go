@@ -51,11 +51,11 @@ func compileDotnet(t *testing.T, source string) map[string]string {
 	}
 	dir := t.TempDir()
 	core := filepath.Join(dir, "Amazon.Lambda.Core.dll")
-	if err := compiler.Compile(core, true, nil, filepath.Join(coreSources, "core", "Core.cs")); err != nil {
+	if err := compiler.Compile(t.Context(), core, true, nil, filepath.Join(coreSources, "core", "Core.cs")); err != nil {
 		t.Fatal(err)
 	}
 	function := filepath.Join(dir, "dotnet.dll")
-	if err := compiler.Compile(function, true, []string{core}, filepath.Join("testdata", "dotnet", source+".cs"), filepath.Join(coreSources, "fn", "Serializer.cs")); err != nil {
+	if err := compiler.Compile(t.Context(), function, true, []string{core}, filepath.Join("testdata", "dotnet", source+".cs"), filepath.Join(coreSources, "fn", "Serializer.cs")); err != nil {
 		t.Fatal(err)
 	}
 	files := map[string]string{}

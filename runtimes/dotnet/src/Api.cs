@@ -1,13 +1,11 @@
 using System;
 using System.IO;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 
 namespace Wick.Runtime
 {
     /// <summary>
-    /// A Runtime API client on a bare socket: HttpClient loads dozens of assemblies, and a
+    /// A Runtime API client on a bare connection: HttpClient loads dozens of assemblies, and a
     /// response and the poll behind it would be two writes. Here they leave together. Not for
     /// several threads at once.
     ///
@@ -34,7 +32,7 @@ namespace Wick.Runtime
         /// <summary>What is kept of the buffers between events.</summary>
         const int MaxKeptBytes = 1 << 20;
 
-        readonly Socket socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        readonly Connection connection;
         readonly string tail;
         readonly byte[] poll;
         readonly byte[] buffer = new byte[64 * 1024];
@@ -45,20 +43,7 @@ namespace Wick.Runtime
 
         public Api(string address)
         {
-            int colon = address.LastIndexOf(':');
-            string host = address.Substring(0, colon);
-            IPAddress ip;
-            if (!IPAddress.TryParse(host, out ip))
-            {
-                ip = Dns.GetHostAddresses(host)[0];
-            }
-            if (ip.AddressFamily != AddressFamily.InterNetwork)
-            {
-                socket.Dispose();
-                socket = new Socket(ip.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-            }
-            socket.NoDelay = true;
-            socket.Connect(new IPEndPoint(ip, int.Parse(address.Substring(colon + 1))));
+            connection = Connection.To(address);
             tail = " HTTP/1.1\r\nHost: " + address + "\r\n";
             poll = Encoding.ASCII.GetBytes("GET " + Prefix + "invocation/next" + tail + "\r\n");
         }
@@ -137,16 +122,7 @@ namespace Wick.Runtime
 
         void Send()
         {
-            byte[] all = unsent.GetBuffer();
-            int length = (int)unsent.Length;
-            try
-            {
-                for (int sent = 0; sent < length;)
-                {
-                    sent += socket.Send(all, sent, length - sent, SocketFlags.None);
-                }
-            }
-            catch (SocketException)
+            if (!connection.Send(unsent.GetBuffer(), (int)unsent.Length))
             {
                 throw new Disconnected();
             }
@@ -217,14 +193,7 @@ namespace Wick.Runtime
         void Fill()
         {
             start = 0;
-            try
-            {
-                end = socket.Receive(buffer, 0, buffer.Length, SocketFlags.None);
-            }
-            catch (SocketException)
-            {
-                end = 0;
-            }
+            end = connection.Receive(buffer);
             if (end == 0)
             {
                 throw new Disconnected();
