@@ -2,6 +2,7 @@ package install
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -44,7 +45,7 @@ func nodePackages(clients []string) []string {
 // gemNames are the clients whose gem isn't named as the npm package less its hyphens;
 // STS is part of aws-sdk-core.
 var gemNames = map[string]string{
-	"appconfigdata": "appconfigdata", "opensearch": "opensearchservice", "rds-data": "rdsdataservice",
+	"opensearch": "opensearchservice", "rds-data": "rdsdataservice",
 	"redshift-data": "redshiftdataapiservice", "sfn": "states", "sts": "core", "transcribe": "transcribeservice",
 }
 
@@ -66,12 +67,12 @@ func gems(clients []string) []string {
 	return slices.Compact(names)
 }
 
+var clientName = regexp.MustCompile(`^(?:@[a-z0-9-]+/)?[a-z0-9][a-z0-9._-]*$`)
+
 // checkClients refuses what can't be the name of a client or a package.
 func checkClients(clients []string) error {
 	for _, c := range clients {
-		if c == "" || strings.HasPrefix(c, "-") || strings.ContainsFunc(c, func(r rune) bool {
-			return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("-_@/.", r)
-		}) {
+		if !clientName.MatchString(c) {
 			return fmt.Errorf("%q is no client's name, such as dynamodb or cloudwatch-logs", c)
 		}
 	}
