@@ -8,6 +8,12 @@ import { ResponseStream } from "./stream.mjs";
 
 const errors = runtimeErrors(false);
 
+// unreadable is the error for a header that is no JSON: as AWS's client names it.
+function unreadable(header, err) {
+  const name = header.endsWith("client-context") ? "ClientContext" : "CognitoIdentity";
+  return new Error(`Cannot parse ${name} as json: ${err}`);
+}
+
 const CALLBACK_WARNING =
   "AWS Lambda plans to remove support for callback-based function handlers starting with Node.js 24. You will need to update this function to use an async handler to use Node.js 24 or later. For more information and to provide feedback on this change, see https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/137. To disable this warning, set the AWS_LAMBDA_NODEJS_DISABLE_CALLBACK_WARNING environment variable.";
 
@@ -98,7 +104,7 @@ class Runtime {
       this.whenLoopIsEmpty = () => invocation.abandoned();
       const event = JSON.parse(body.toString());
       exportTrace(headers);
-      Object.assign(context, environmentFields(), invocationFields(headers));
+      Object.assign(context, environmentFields(), invocationFields(headers, unreadable));
       const result = this.handler(event, context, callback);
       if (isPromise(result)) {
         result
@@ -142,7 +148,7 @@ class Runtime {
     this.whenLoopIsEmpty = () => this.scheduleIteration();
     try {
       exportTrace(headers);
-      Object.assign(context, environmentFields(), invocationFields(headers));
+      Object.assign(context, environmentFields(), invocationFields(headers, unreadable));
       const result = this.handler(JSON.parse(body.toString()), stream, context);
       if (!isPromise(result)) {
         await fail("Streaming does not support non-async handlers.");

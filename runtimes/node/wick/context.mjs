@@ -13,12 +13,20 @@ export function environmentFields() {
   };
 }
 
-// invocationFields are those that come with each event.
-export function invocationFields(headers) {
+// invocationFields are those that come with each event. unreadable makes the error for a
+// header, of a name, that is no JSON.
+export function invocationFields(headers, unreadable) {
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
+  const parse = (name) => {
+    try {
+      return headers[name] ? JSON.parse(headers[name]) : undefined;
+    } catch (err) {
+      throw unreadable(name, err);
+    }
+  };
   return {
-    clientContext: parse(headers["lambda-runtime-client-context"], "ClientContext"),
-    identity: parse(headers["lambda-runtime-cognito-identity"], "CognitoIdentity"),
+    clientContext: parse("lambda-runtime-client-context"),
+    identity: parse("lambda-runtime-cognito-identity"),
     invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
     awsRequestId: headers["lambda-runtime-aws-request-id"],
     tenantId: headers["lambda-runtime-aws-tenant-id"],
@@ -38,13 +46,3 @@ export function exportTrace(headers) {
   }
 }
 
-function parse(text, name) {
-  if (!text) {
-    return undefined;
-  }
-  try {
-    return JSON.parse(text);
-  } catch (err) {
-    throw new Error(`Cannot parse ${name} as json: ${err}`);
-  }
-}

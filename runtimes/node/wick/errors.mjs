@@ -19,6 +19,7 @@ export function runtimeErrors(modern) {
     "CallbackHandlerDeprecated",
     "NodeJsExit",
     "UnhandledPromiseRejection",
+    "PlatformError",
   ]) {
     classes[name] = modern
       ? class extends Error {
@@ -28,7 +29,9 @@ export function runtimeErrors(modern) {
           }
         }
       : class extends Error {};
-    if (!modern) {
+    if (modern) {
+      Object.defineProperty(classes[name], "name", { value: name });
+    } else {
       classes[name].prototype.name = `Runtime.${name}`;
     }
   }

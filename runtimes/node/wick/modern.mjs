@@ -101,7 +101,10 @@ function turn() {
 }
 
 function invocationContext(headers) {
-  const { getRemainingTimeInMillis, ...fields } = invocationFields(headers);
+  const { getRemainingTimeInMillis, ...fields } = invocationFields(
+    headers,
+    (header, err) => new errors.PlatformError(`Failed to parse ${header} as JSON: ${err.message}`),
+  );
   return {
     ...fields,
     xRayTraceId: headers["lambda-runtime-trace-id"],

@@ -175,7 +175,7 @@ class _JSONFormatter(logging.Formatter):
             else record.getMessage(),
             "logger": record.name,
             "stackTrace": error and traceback.format_tb(error[2]),
-            "errorType": error and (error[0].__name__ if error[0] else None),
+            "errorType": error and error[0].__name__,
             "errorMessage": error and str(error[1]),
             "requestId": getattr(record, "aws_request_id", None),
             "location": error and "%s:%s:%s" % (record.pathname, record.funcName, record.lineno),

@@ -35,8 +35,8 @@ final class Api {
      * Source: Lambda quotas, invocation payload.
      */
     private static final int MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100;
-    /** The API takes heads of 64 KiB in all; a longer X-Ray cause is left out. */
-    private static final int MAX_HEADER_BYTES = 48 * 1024;
+    /** A longer X-Ray cause is left out, as AWS's clients do. */
+    private static final int MAX_HEADER_BYTES = 1024 * 1024 - 1;
 
     private static final byte[] NOTHING = {};
 
@@ -122,12 +122,17 @@ final class Api {
         return new Invocation(headers, body);
     }
 
-    /** Answers an invocation; leaves together with the poll that follows. */
-    void respond(String requestId, byte[] body) throws IOException {
+    /**
+     * Answers an invocation; leaves together with the poll that follows. Returns the status of
+     * a refusal, 0 without one.
+     */
+    int respond(String requestId, byte[] body) throws IOException {
         unsent = message("invocation/" + requestId + "/response", "Content-Type: application/json\r\n", body);
-        if (body.length > MAX_RESPONSE_BYTES) {
-            flush();
+        if (body.length <= MAX_RESPONSE_BYTES) {
+            return 0;
         }
+        flush();
+        return status == 202 ? 0 : status;
     }
 
     /** Ends an invocation with an error object. */

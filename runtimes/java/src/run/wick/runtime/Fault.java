@@ -33,8 +33,12 @@ final class Fault extends Exception {
     final boolean fatal;
 
     private Fault(String message, Throwable error, boolean withTrace, boolean fatal) {
+        this(message, error, withTrace, fatal, error == null ? null : error.getClass().getName());
+    }
+
+    private Fault(String message, Throwable error, boolean withTrace, boolean fatal, String type) {
         super(message, null, false, false);
-        this.type = error == null ? null : error.getClass().getName();
+        this.type = type;
         this.error = error;
         this.withTrace = withTrace;
         this.fatal = fatal;
@@ -43,6 +47,20 @@ final class Fault extends Exception {
     /** What a function threw. */
     static Fault of(Throwable t) {
         return new Fault(messageOf(t), withoutUs(t), true, false);
+    }
+
+    /** That the API doesn't take an answer, by the name it has in AWS's client. */
+    static Fault refused(int status) {
+        final String type = "com.amazonaws.services.lambda.runtime.api.client.runtimeapi.LambdaRuntimeClientException";
+        Throwable error = new Throwable("Failed to post invocation response. Response code: '" + status + "'.", null, false, false) {
+            private static final long serialVersionUID = 1;
+
+            @Override
+            public String toString() {
+                return type + ": " + getMessage();
+            }
+        };
+        return new Fault(error.getMessage(), error, true, false, type);
     }
 
     /** A mistake in how the function is made, described by us. */
@@ -60,7 +78,7 @@ final class Fault extends Exception {
         return new Fault(messageOf(t), withoutUs(t), false, true);
     }
 
-    private static String messageOf(Throwable t) {
+    static String messageOf(Throwable t) {
         String message = t.getLocalizedMessage();
         return message == null ? t.getClass().getName() : message;
     }

@@ -360,7 +360,7 @@ final class Functions {
         } catch (ExceptionInInitializerError e) {
             throw Fault.inConstructor(e);
         } catch (ReflectiveOperationException e) {
-            throw Fault.mistake(String.valueOf(e.getMessage()), e, false);
+            throw Fault.mistake(Fault.messageOf(e), e, false);
         }
     }
 }

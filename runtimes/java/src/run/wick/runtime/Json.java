@@ -317,13 +317,13 @@ final class Json {
 
     private static final String HEX = "0123456789ABCDEF";
 
-    /** Writes text in quotes. */
+    /** Writes text in quotes, as the writer of AWS's client does that is for all but answers. */
     static void quote(CharSequence text, StringBuilder out) {
         quote(text, out, false);
     }
 
-    /** The same, surrogates as escapes on demand. */
-    static void quote(CharSequence text, StringBuilder out, boolean escapeSurrogates) {
+    /** The same, or as the writer of answers does: it escapes surrogates and no line separators. */
+    static void quote(CharSequence text, StringBuilder out, boolean ofAnswer) {
         out.append('"');
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
@@ -350,10 +350,11 @@ final class Json {
                     out.append("\\f");
                     break;
                 default:
-                    if (c < ' ' || escapeSurrogates && Character.isSurrogate(c)) {
+                    if (c < ' ' || (ofAnswer ? Character.isSurrogate(c) : c == '\u2028' || c == '\u2029')) {
                         out.append("\\u");
                         for (int shift = 12; shift >= 0; shift -= 4) {
-                            out.append(HEX.charAt(c >> shift & 15));
+                            char digit = HEX.charAt(c >> shift & 15);
+                            out.append(ofAnswer ? digit : Character.toLowerCase(digit));
                         }
                     } else {
                         out.append(c);

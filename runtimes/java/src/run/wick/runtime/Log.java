@@ -81,6 +81,12 @@ final class Log implements Printer {
         log(text, json ? "ERROR" : UNDEFINED);
     }
 
+    /** The line that AWS's client prints when an answer isn't taken. */
+    void refused(int status) {
+        System.out.println("[ERROR] [" + System.currentTimeMillis()
+                + "] LAMBDA_RUNTIME Failed to post handler success response. Http response code: " + status + ".");
+    }
+
     private boolean enabled(String level) {
         return level.equals(UNDEFINED) || LEVELS.indexOf(level) >= lowest;
     }

@@ -69,7 +69,13 @@ public final class Main {
             } finally {
                 Thread.interrupted(); // the function's, if it was set
             }
-            api.respond(event.requestId, answer);
+            int refused = api.respond(event.requestId, answer);
+            if (refused != 0) {
+                log.refused(refused);
+                Fault fault = Fault.refused(refused);
+                api.fail(event.requestId, fault.toJson(), Fault.USER_EXCEPTION, fault.xrayCause());
+                log.fault(fault.describe());
+            }
         }
         api.flush();
         System.exit(0);
