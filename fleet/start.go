@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wick-run/wick"
 	"github.com/wick-run/wick/instance"
 	"github.com/wick-run/wick/sandbox"
 )
@@ -116,9 +117,12 @@ func (f *Fleet) bring(m *member) error {
 	m.pool.members[m] = struct{}{}
 	others := f.busy > 0
 	f.mu.Unlock()
-	if others { // all that start together have the part of one that works
+	switch {
+	case others: // all that start together have the part of one that works
 		inst.Weigh(sandbox.UsualWeight / f.o.MaxStarting)
 		defer inst.Weigh(sandbox.UsualWeight)
+	case inst.State() == wick.InstanceBooting: // ahead it had little
+		inst.Weigh(sandbox.UsualWeight)
 	}
 	return inst.Assign(f.ctx, plan, fn)
 }

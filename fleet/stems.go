@@ -25,8 +25,8 @@ type stem struct {
 // stock is the stems of one kind.
 type stock struct {
 	plan    instance.Plan
-	ready   []*stem // the first was booted first
-	booting int
+	ready   []*stem // the first was booted first; the last may still be booting
+	booting int     // those without a sandbox yet
 	// demand is how many were asked for lately: each take and each new function adds
 	// one, and half of it is forgotten with every demandHalfLife.
 	demand   float64
@@ -220,32 +220,44 @@ func (f *Fleet) bootStem(s *stock) {
 	})
 	if err == nil {
 		inst.Weigh(sandbox.UsualWeight / stemShrink)
-		// One boots after the other: together they would only slow each other down.
-		ctx, cancel := context.WithTimeout(f.ctx, stemBootLimit)
-		inst.AwaitBooted(ctx)
-		cancel()
-		if inst.State() == wick.InstanceBooting {
-			f.end(inst)
-			err = errors.New("its bootstrap doesn't get ready")
-		} else {
-			inst.Weigh(sandbox.UsualWeight)
-		}
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	s.booting--
 	if err != nil {
 		f.used -= st.bytes
-		s.failedAt = time.Now()
-		if f.ctx.Err() == nil {
-			f.o.Log.Error("an instance could not be booted ahead", "runtime", s.plan.Match.Runtime, "error", err)
-		}
+		f.bootFailed(s, err)
+		f.mu.Unlock()
 		return
 	}
 	st.inst = inst
-	s.ready = append(s.ready, st)
+	s.ready = append(s.ready, st) // to be taken from now on: it is further than a new one
 	if f.closing {
 		f.dropStems(s, 0)
+	}
+	f.mu.Unlock()
+
+	// One boots after the other: together they would only slow each other down.
+	ctx, cancel := context.WithTimeout(f.ctx, stemBootLimit)
+	inst.AwaitBooted(ctx)
+	cancel()
+	if inst.State() != wick.InstanceBooting {
+		inst.Weigh(sandbox.UsualWeight)
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if at := slices.Index(s.ready, st); at >= 0 { // else somebody has it
+		s.ready = slices.Delete(s.ready, at, at+1)
+		f.stopStem(st)
+		f.bootFailed(s, errors.New("its bootstrap doesn't get ready"))
+	}
+}
+
+// bootFailed notes that a boot has failed; f.mu is held.
+func (f *Fleet) bootFailed(s *stock, err error) {
+	s.failedAt = time.Now()
+	if f.ctx.Err() == nil {
+		f.o.Log.Error("an instance could not be booted ahead", "runtime", s.plan.Match.Runtime, "error", err)
 	}
 }
 
