@@ -21,7 +21,7 @@ def handler(event, context):
 }
 
 // zipped makes a package of files, all executable.
-func zipped(t *testing.T, files map[string]string) []byte {
+func zipped(t testing.TB, files map[string]string) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)

@@ -35,7 +35,7 @@ func create(t *testing.T, c *lambda.Client, name, source string) {
 }
 
 // active waits until a function is Active and its last update done.
-func active(t *testing.T, c *lambda.Client, name string) {
+func active(t testing.TB, c *lambda.Client, name string) {
 	t.Helper()
 	in := &lambda.GetFunctionInput{FunctionName: &name}
 	err := lambda.NewFunctionActiveV2Waiter(c).Wait(t.Context(), in, patience, func(o *lambda.FunctionActiveV2WaiterOptions) {

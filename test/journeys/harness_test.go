@@ -46,13 +46,13 @@ type server struct {
 // start runs wick serve on a free port with a data directory of its own, waits until it
 // is ready, and stops it when the test ends: with SIGTERM, to which it must exit 0 and
 // leave nothing behind.
-func start(t *testing.T, args ...string) *server {
+func start(t testing.TB, args ...string) *server {
 	t.Helper()
 	return startIn(t, filepath.Join(t.TempDir(), "data"), args...)
 }
 
 // startIn is start with a data directory that may exist.
-func startIn(t *testing.T, dataDir string, args ...string) *server {
+func startIn(t testing.TB, dataDir string, args ...string) *server {
 	t.Helper()
 	running, err := wickserver.Start(binary, dataDir, args...)
 	if err != nil {
@@ -64,7 +64,7 @@ func startIn(t *testing.T, dataDir string, args ...string) *server {
 }
 
 // stop ends the server as an operator does and checks how it went. It can be called twice.
-func (s *server) stop(t *testing.T) {
+func (s *server) stop(t testing.TB) {
 	t.Helper()
 	if err := s.Stop(); err != nil {
 		t.Error(err)
