@@ -121,5 +121,10 @@ func javaCommand(m Match, program string, f *wick.Function) []string {
 		// Variables that those runtimes change have to be reached.
 		args = append(args, "--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED")
 	}
+	if slices.ContainsFunc([]string{"java8", "java11", "java17"}, func(r string) bool { return strings.HasPrefix(m.Runtime, r) }) {
+		// Their images have the locale that LANG names; this machine may not, and then Java
+		// takes text for ASCII.
+		args = append(args, "-Dfile.encoding=UTF-8")
+	}
 	return append(args, "-jar", runtimeDir+"/wick-runtime.jar", runtimeDir, "framed")
 }
