@@ -78,6 +78,8 @@ type key struct {
 	config   string
 }
 
+func keyOf(fn *wick.Function) key { return key{fn.FunctionID, fn.Version, fn.ConfigHash} }
+
 type pool struct {
 	key       key
 	function  *wick.Function
@@ -160,10 +162,17 @@ func (f *Fleet) MemoryBytes() int64 { return f.o.MemoryBytes }
 // is closing; ctx ends only the wait for an instance, never an event that a function
 // has begun to work on.
 func (f *Fleet) Invoke(ctx context.Context, fn *wick.Function, inv *instance.Invocation) (*instance.Answer, error) {
+	return f.invoke(ctx, fn, inv, nil)
+}
+
+// invoke is Invoke, with an instance that was acquired already unless m is nil.
+func (f *Fleet) invoke(ctx context.Context, fn *wick.Function, inv *instance.Invocation, m *member) (*instance.Answer, error) {
 	for {
-		m, err := f.acquire(ctx, fn)
-		if err != nil {
-			return nil, err
+		if m == nil {
+			var err error
+			if m, err = f.acquire(ctx, fn); err != nil {
+				return nil, err
+			}
 		}
 		turn := m.turn
 		a, err := m.inst.Invoke(inv)
@@ -171,12 +180,49 @@ func (f *Fleet) Invoke(ctx context.Context, fn *wick.Function, inv *instance.Inv
 			f.answered(m, turn)
 			return a, nil
 		}
-		f.discard(m)
-		if !errors.Is(err, instance.ErrNotDelivered) {
+		if err := f.failed(m, fn, err); err != nil {
 			return nil, err
 		}
-		f.o.Log.Warn("an instance could not take an event; another gets it", "function", fn.Name, "error", err)
+		m = nil
 	}
+}
+
+// Start is Invoke for a caller that doesn't wait: done is called once with what Invoke
+// would return, perhaps before Start returns. It must not wait for anything.
+func (f *Fleet) Start(ctx context.Context, fn *wick.Function, inv *instance.Invocation, done func(*instance.Answer, error)) {
+	m := f.acquireIdle(fn)
+	if m == nil || inv.Tail {
+		go func() { done(f.invoke(ctx, fn, inv, m)) }()
+		return
+	}
+	turn := m.turn
+	err := m.inst.Start(inv, func(a *instance.Answer, err error) {
+		if err == nil {
+			f.answered(m, turn)
+		} else {
+			f.discard(m)
+		}
+		done(a, err)
+	})
+	if err == nil {
+		return
+	}
+	if err = f.failed(m, fn, err); err != nil {
+		done(nil, err)
+		return
+	}
+	go func() { done(f.Invoke(ctx, fn, inv)) }()
+}
+
+// failed discards an instance that returned an error, and returns it if it is the
+// event's end, too.
+func (f *Fleet) failed(m *member, fn *wick.Function, err error) error {
+	f.discard(m)
+	if !errors.Is(err, instance.ErrNotDelivered) {
+		return err
+	}
+	f.o.Log.Warn("an instance could not take an event; another gets it", "function", fn.Name, "error", err)
+	return nil
 }
 
 // Retire ends the instances of a function version whose configuration isn't current,

@@ -154,14 +154,14 @@ type result struct {
 
 func (th *theatre) send(f *wick.Function, event string) <-chan result {
 	c := make(chan result, 1)
-	go func() {
-		a, err := th.Invoke(context.Background(), f, &instance.Invocation{RequestID: event, Payload: []byte(event)})
+	inv := &instance.Invocation{RequestID: event, Payload: []byte(event)}
+	th.Start(context.Background(), f, inv, func(a *instance.Answer, err error) {
 		if err != nil {
 			c <- result{err: err}
 			return
 		}
 		c <- result{answer: string(a.Payload)}
-	}()
+	})
 	return c
 }
 
@@ -379,8 +379,15 @@ func TestClosingEndsWhatRunsOnWhenTheGraceIsOver(t *testing.T) {
 
 func TestManyFunctionsAndClientsGetTheirOwnAnswers(t *testing.T) {
 	th := open(t, fleet.Options{MemoryBytes: 10 * small})
+	over, drained := make(chan struct{}), make(chan struct{})
 	go func() {
-		for range th.gate.arrived { // nobody waits for them here
+		defer close(drained)
+		for { // nobody waits for them here
+			select {
+			case <-th.gate.arrived:
+			case <-over:
+				return
+			}
 		}
 	}()
 	var wg sync.WaitGroup
@@ -402,7 +409,8 @@ func TestManyFunctionsAndClientsGetTheirOwnAnswers(t *testing.T) {
 	if wrong.Load() > 0 {
 		t.Errorf("%d wrong answers", wrong.Load())
 	}
-	close(th.gate.arrived)
+	close(over)
+	<-drained
 }
 
 func TestAnInstanceBootedAheadServesOneFunction(t *testing.T) {

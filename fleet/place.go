@@ -17,10 +17,7 @@ func (f *Fleet) acquire(ctx context.Context, fn *wick.Function) (*member, error)
 		return nil, errClosing()
 	}
 	p := f.poolOf(fn)
-	if n := len(p.idle); n > 0 {
-		m := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		f.take(m)
+	if m := f.takeIdle(p); m != nil {
 		f.mu.Unlock()
 		return m, nil
 	}
@@ -35,6 +32,29 @@ func (f *Fleet) acquire(ctx context.Context, fn *wick.Function) (*member, error)
 	m, err := f.await(ctx, p, w)
 	f.o.Waited(fn, time.Since(began))
 	return m, err
+}
+
+// acquireIdle is acquire if that needn't wait; else it returns nil.
+func (f *Fleet) acquireIdle(fn *wick.Function) *member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.pools[keyOf(fn)]
+	if p == nil || f.closing {
+		return nil
+	}
+	return f.takeIdle(p)
+}
+
+// takeIdle takes the idle instance that was used last, if there is one; f.mu is held.
+func (f *Fleet) takeIdle(p *pool) *member {
+	n := len(p.idle)
+	if n == 0 {
+		return nil
+	}
+	m := p.idle[n-1]
+	p.idle = p.idle[:n-1]
+	f.take(m)
+	return m
 }
 
 // take notes that an event is given to an instance; Fleet.mu is held.
@@ -150,7 +170,7 @@ func errClosing() error { return wick.Errorf(wick.Unavailable, "The service is s
 
 // poolOf returns fn's pool, making it if need be; f.mu is held.
 func (f *Fleet) poolOf(fn *wick.Function) *pool {
-	k := key{fn.FunctionID, fn.Version, fn.ConfigHash}
+	k := keyOf(fn)
 	p := f.pools[k]
 	if p == nil {
 		p = &pool{key: k, function: fn, members: make(map[*member]struct{}), typical: floorOf(fn.Runtime)}

@@ -422,6 +422,63 @@ func TestAProgramThatCannotRunSaysSoAsAWSDoes(t *testing.T) {
 	}
 }
 
+func TestWhoStartsAnEventIsToldItsAnswerOnce(t *testing.T) {
+	s := newStage(t)
+	i := s.bring(t, s.function(t, "python3.12", "app.py", `
+import os
+def handler(event, context):
+    if event == "exit":
+        os._exit(1)
+    if event == "wait":
+        print("in", flush=True)
+        context.wait()
+    return event
+`))
+	type outcome struct {
+		a   *instance.Answer
+		err error
+	}
+	outcomes := make(chan outcome, 8)
+	start := func(payload string) error {
+		return i.Start(&instance.Invocation{RequestID: "ID", Payload: []byte(payload)}, func(a *instance.Answer, err error) {
+			outcomes <- outcome{a, err}
+		})
+	}
+	for payload, want := range map[string]string{`"x"`: `"x"`, `"exit"`: "Runtime.ExitError", `[1]`: `[1]`} {
+		if err := start(payload); err != nil {
+			t.Fatal(err)
+		}
+		o := <-outcomes
+		if o.err != nil || !strings.Contains(string(o.a.Payload), want) || o.a.Failed != (payload == `"exit"`) {
+			t.Errorf("for %s it was told %+v", payload, o)
+		}
+		<-s.freed
+	}
+	if err := start(`"wait"`); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(`"second"`); !errors.Is(err, instance.ErrNotDelivered) {
+		t.Errorf("a second event at a time came to %v", err)
+	}
+	s.events.await("in\n")
+	if o := <-outcomes; !o.a.Failed { // AttributeError: its context has no wait
+		t.Errorf("it was told %+v", o)
+	}
+	<-s.freed
+	if err := start(`"exit"`); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Stop(); err != nil {
+		t.Error(err)
+	}
+	if o := <-outcomes; o.err == nil && !o.a.Failed {
+		t.Errorf("stopped, it was told %+v", o)
+	}
+	if len(outcomes) > 0 {
+		t.Errorf("and once more %+v", <-outcomes)
+	}
+}
+
 func TestStoppingEndsAnEventUnderWay(t *testing.T) {
 	s := newStage(t)
 	i := s.bring(t, s.function(t, "provided.al2023", "bootstrap", fmt.Sprintf(misbehave, "")))

@@ -3,6 +3,7 @@ package instance
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/wick-run/wick"
@@ -47,9 +48,23 @@ type call struct {
 	respondedAt time.Time
 	held        *Answer // what it responded, until its next poll is there
 
-	answer chan *Answer // gets one value, nil if the instance was stopped
-	done   chan struct{}
-	tail   []byte // set before done is closed
+	replied atomic.Bool
+	then    func(*Answer) // gets what reply is given; nil: answer does
+	answer  chan *Answer  // gets one value, nil if the instance was stopped
+	done    chan struct{}
+	tail    []byte // set before done is closed
+}
+
+// reply passes on the call's answer, the first time it is called; nil: the instance was
+// stopped.
+func (c *call) reply(a *Answer) {
+	switch {
+	case c.replied.Swap(true):
+	case c.then != nil:
+		c.then(a)
+	default:
+		c.answer <- a
+	}
 }
 
 // abandon ends the call of an instance that was stopped; whoever took it off
@@ -58,10 +73,7 @@ func (c *call) abandon() {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	select {
-	case c.answer <- c.held: // nil unless it had responded a moment ago
-	default: // it had its answer
-	}
+	c.reply(c.held) // nil unless it had responded a moment ago
 	close(c.done)
 }
 
@@ -76,11 +88,42 @@ var ErrNotDelivered = errors.New("the instance could not take the event")
 // can't be resumed, ErrNotDelivered. Unavailable if it is stopped meanwhile.
 func (i *Instance) Invoke(inv *Invocation) (*Answer, error) {
 	c := &call{inv: inv, answer: make(chan *Answer, 1), done: make(chan struct{})}
+	if err := i.begin(c); err != nil {
+		return nil, err
+	}
+	return i.result(c)
+}
+
+// Start is Invoke for a caller that doesn't wait: it returns when the runtime has the
+// event, or is about to take it, and done is called once with what Invoke would
+// return, perhaps before. It is called by the goroutine that has the runtime's answer,
+// so that nobody is woken for it, and must not wait for anything. After an error it
+// isn't called. The event's tail isn't kept.
+func (i *Instance) Start(inv *Invocation, done func(*Answer, error)) error {
+	c := &call{inv: inv, done: make(chan struct{}), then: func(a *Answer) {
+		if a == nil {
+			done(nil, errShuttingDown())
+			return
+		}
+		done(a, nil)
+	}}
+	err := i.begin(c)
+	if err != nil && c.replied.Swap(true) { // it was stopped meanwhile, and done knows
+		return nil
+	}
+	return err
+}
+
+func errShuttingDown() error { return wick.Errorf(wick.Unavailable, "The service is shutting down.") }
+
+// begin hands a call's event to the runtime.
+func (i *Instance) begin(c *call) error {
+	inv := c.inv
 	i.mu.Lock()
 	from := i.state
 	if err := i.moveLocked(wick.InstanceBusy); err != nil {
 		i.mu.Unlock()
-		return nil, fmt.Errorf("%w: %w", ErrNotDelivered, err)
+		return fmt.Errorf("%w: %w", ErrNotDelivered, err)
 	}
 	c.first = i.invocations == 0
 	c.timeout = i.function.Timeout()
@@ -91,7 +134,7 @@ func (i *Instance) Invoke(inv *Invocation) (*Answer, error) {
 	i.freeze.Stop()
 	if from != wick.InstanceIdle { // one whose runtime exited may have been frozen in the same moment
 		if err := i.thaw(); err != nil {
-			return nil, i.refuse(c, err)
+			return i.refuse(c, err)
 		}
 	}
 	c.began = time.Now()
@@ -102,7 +145,7 @@ func (i *Instance) Invoke(inv *Invocation) (*Answer, error) {
 		i.journal.begin(c.began, inv.RequestID, inv.Tail, changed)
 		var err error
 		if failed, err = i.initialiseAgain(c.timeout); err != nil {
-			return nil, i.refuse(c, err)
+			return i.refuse(c, err)
 		}
 		i.journal.state(time.Now(), start)
 	} else {
@@ -125,7 +168,7 @@ func (i *Instance) Invoke(inv *Invocation) (*Answer, error) {
 	} else {
 		i.deliver(c)
 	}
-	return i.result(c)
+	return nil
 }
 
 // refuse takes back a call that the runtime hasn't seen and won't.
@@ -173,7 +216,7 @@ func (i *Instance) result(c *call) (*Answer, error) {
 	}
 	a := <-c.answer
 	if a == nil {
-		return nil, wick.Errorf(wick.Unavailable, "The service is shutting down.")
+		return nil, errShuttingDown()
 	}
 	if c.inv.Tail {
 		a.LogTail = c.tail
@@ -234,7 +277,7 @@ func (i *Instance) answer(requestID, to string, a *Answer, polling bool, status 
 	}
 	i.mu.Unlock()
 	if !polling {
-		c.answer <- a
+		c.reply(a)
 	}
 	return nil
 }
@@ -329,9 +372,9 @@ func (i *Instance) finish(c *call, failed *fault) {
 	}
 	switch {
 	case failed != nil && !c.responded:
-		c.answer <- &Answer{Payload: failed.object(c.inv.RequestID), Failed: true}
+		c.reply(&Answer{Payload: failed.object(c.inv.RequestID), Failed: true})
 	case c.held != nil:
-		c.answer <- c.held
+		c.reply(c.held)
 	}
 	close(c.done)
 }

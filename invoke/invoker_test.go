@@ -27,6 +27,11 @@ func (f fleetFunc) Invoke(_ context.Context, _ *wick.Function, inv *instance.Inv
 	return f(inv)
 }
 
+// Start implements the fleet's.
+func (f fleetFunc) Start(_ context.Context, _ *wick.Function, inv *instance.Invocation, done func(*instance.Answer, error)) {
+	done(f(inv))
+}
+
 // counter notes which functions' events were throttled.
 type counter string
 

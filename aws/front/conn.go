@@ -34,10 +34,14 @@ type conn struct {
 	begun atomic.Bool  // a head has begun to arrive
 	last  bool         // it is closed behind this answer
 
+	detached bool          // the handler returned before its answer was written
+	turn     atomic.Int32  // answered, pending, awaited
+	answered chan struct{} // gets a value when an answer is finished that is awaited
+	finish   func()        // c.finishDetached, made once
+
 	buf  []byte // what was read and not used: buf[at:end]
 	at   int
 	end  int
-	out  []byte
 	reqs requests
 	body body
 	resp response
@@ -47,6 +51,7 @@ type conn struct {
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{s: s, nc: quickio.Wrap(nc), buf: make([]byte, headBytes)}
 	c.body.c, c.resp.c, c.gone.c = c, c, c
+	c.answered, c.finish = make(chan struct{}, 1), c.finishDetached
 	c.resp.header = make(http.Header, 8)
 	c.reqs.req = *new(http.Request).WithContext(&c.gone)
 	c.reqs.req.RemoteAddr = nc.RemoteAddr().String()
@@ -70,6 +75,10 @@ func (c *conn) serve() {
 	}()
 	for {
 		head, err := c.readHead()
+		if err != nil {
+			c.gone.cancel() // an event that still waits for an instance needn't
+		}
+		c.awaitAnswer()
 		if err != nil || !c.state.CompareAndSwap(idle, active) {
 			return
 		}
@@ -81,10 +90,67 @@ func (c *conn) serve() {
 			return
 		}
 		c.at += len(head)
-		if !c.answer(r, length) || c.s.closing.Load() {
+		if !c.answer(r, length) {
 			return
 		}
+		if c.detached { // the next request's head can be waited for already
+			c.detached = false
+			continue
+		}
 		c.state.Store(idle)
+		if c.s.closing.Load() {
+			return
+		}
+	}
+}
+
+// How far a detached answer is.
+const (
+	none    int32 = iota // there is none, or it is finished
+	pending              // it is being waited for by the client only
+	awaited              // by the connection's goroutine, too
+)
+
+// awaitAnswer returns when a detached answer is finished.
+func (c *conn) awaitAnswer() {
+	if c.turn.CompareAndSwap(pending, awaited) {
+		<-c.answered
+	}
+}
+
+// finishDetached sends what a detached handler's answer has left to be sent.
+func (c *conn) finishDetached() {
+	w := &c.resp
+	w.conclude()
+	q, ok := c.nc.(interface {
+		TryWrite(p []byte) (int, error)
+	})
+	rest := w.buf
+	if w.failed == nil && ok && len(rest) > 0 {
+		var n int
+		n, w.failed = q.TryWrite(rest)
+		rest = rest[n:]
+	}
+	if w.failed == nil && len(rest) > 0 { // the client is slow
+		go func() {
+			_, w.failed = c.nc.Write(rest)
+			c.finished()
+		}()
+		return
+	}
+	c.finished()
+}
+
+// finished lets the connection go on behind a detached answer.
+func (c *conn) finished() {
+	c.note()
+	failed := c.resp.failed != nil || c.last
+	c.state.Store(idle)
+	if failed || c.s.closing.Load() {
+		_ = c.nc.Close() // its goroutine sees it
+	}
+	if c.turn.Swap(none) == awaited {
+		c.answered <- struct{}{}
 	}
 }
 
@@ -103,6 +169,10 @@ func (c *conn) answer(r *http.Request, length int64) bool {
 	c.resp.reset()
 	c.gone.begin()
 	c.s.o.Handler.ServeHTTP(&c.resp, r)
+	if c.detached {
+		c.gone.settle()
+		return true
+	}
 	err := c.resp.finish()
 	c.gone.settle()
 	c.note()

@@ -28,9 +28,8 @@ type served struct {
 	address string
 	ended   chan error
 
-	mu    sync.Mutex
-	seen  []string // "here" or "net/http", in order
-	other http.HandlerFunc
+	mu   sync.Mutex
+	seen []string // "here" or "net/http", in order
 }
 
 // start serves h for the requests that are served here and for all others.
@@ -369,4 +368,172 @@ func TestManyClientsAtOnceGetTheirOwnAnswers(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// detach has f called in a goroutine of its own when its handler has returned.
+func detach(w http.ResponseWriter, group *sync.WaitGroup, f func()) {
+	finish := w.(interface{ Detach() func() }).Detach()
+	group.Go(func() {
+		f()
+		finish()
+	})
+}
+
+func TestADetachedAnswerIsWrittenWhenItsHandlerHasReturned(t *testing.T) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	s := start(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		if !strings.HasPrefix(r.RequestURI, "/here") {
+			_, _ = w.Write(body) // the client may be gone
+			return
+		}
+		detach(w, &group, func() {
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			_, _ = w.Write(body) // the client may be gone
+		})
+	})
+	request := func(path, body string) string {
+		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+	}
+	// All at once: the next ones are here before the first is answered.
+	got := s.exchange(t, request("/here", "one")+request("/here", "two")+request("/here", strings.Repeat("3", 30<<10))+
+		request("/there", "four"), 4)
+	if n := strings.Count(got, "200 OK"); n != 4 || !strings.Contains(got, "\none\n") || !strings.HasSuffix(got, "\nfour\n") {
+		t.Errorf("answered %.300q … %.60q", got, got[max(0, len(got)-60):])
+	}
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for n := range 300 {
+		sent := strings.Repeat("x", n*n)
+		resp, err := client.Post("http://"+s.address+"/here", "text/plain", strings.NewReader(sent))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil || string(got) != sent {
+			t.Fatalf("%d bytes came back as %d (%v)", len(sent), len(got), err)
+		}
+	}
+}
+
+func TestADetachedAnswerToASlowClientHoldsNobodyUp(t *testing.T) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	answer := strings.Repeat("x", 60<<10)
+	const requests = 200 // more than the sockets between the two hold
+	finished := make(chan struct{}, requests)
+	s := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			t.Error(err)
+		}
+		finish := w.(interface{ Detach() func() }).Detach()
+		group.Go(func() {
+			w.Header().Set("Content-Length", fmt.Sprint(len(answer)))
+			_, _ = io.WriteString(w, answer) // the client may be gone
+			finish()
+			finished <- struct{}{}
+		})
+	})
+	nc, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close() //nolint:errcheck // a test's
+	sent := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(nc, strings.Repeat("POST /here HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1", requests))
+		sent <- err
+	}()
+	<-finished // though nothing of it has been read
+	br := bufio.NewReader(nc)
+	for range requests {
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(resp.Body); err != nil || string(got) != answer {
+			t.Fatalf("%d bytes came back (%v)", len(got), err)
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestADetachedHandlersContextEndsWithItsClient(t *testing.T) {
+	over := make(chan error, 1)
+	var group sync.WaitGroup
+	defer group.Wait()
+	began := make(chan struct{})
+	s := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			t.Error(err)
+		}
+		ctx := r.Context()
+		detach(w, &group, func() {
+			<-ctx.Done()
+			over <- ctx.Err()
+		})
+		close(began)
+	})
+	nc, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(nc, "POST /here HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1"); err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	if err := nc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-over; !errors.Is(err, context.Canceled) {
+		t.Errorf("its context ended with %v", err)
+	}
+}
+
+func TestAShutdownWaitsForDetachedAnswers(t *testing.T) {
+	finish := make(chan struct{})
+	began := make(chan struct{})
+	var group sync.WaitGroup
+	defer group.Wait()
+	s := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			t.Error(err)
+		}
+		detach(w, &group, func() {
+			<-finish
+			w.Header().Set("Content-Length", "4")
+			_, _ = io.WriteString(w, "done") // the client may be gone
+		})
+		close(began)
+	})
+	answered := make(chan string, 1)
+	go func() {
+		resp, err := http.Post("http://"+s.address+"/here", "text/plain", strings.NewReader("x"))
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer resp.Body.Close() //nolint:errcheck // it is read to its end
+		b, err := io.ReadAll(resp.Body)
+		answered <- fmt.Sprint(string(b), " ", err)
+	}()
+	<-began
+	expired, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Shutdown(expired); !errors.Is(err, context.Canceled) {
+		t.Errorf("a shutdown without time came to %v", err)
+	}
+	close(finish)
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if got := <-answered; got != "done <nil>" {
+		t.Errorf("answered %s", got)
+	}
 }

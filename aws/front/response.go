@@ -86,22 +86,33 @@ func (w *response) Write(p []byte) (int, error) {
 
 // finish sends what wasn't sent yet. An error means that the connection is of no more use.
 func (w *response) finish() error {
+	if w.conclude(); w.failed == nil && len(w.buf) > 0 {
+		_, w.failed = w.c.nc.Write(w.buf)
+	}
+	return w.failed
+}
+
+// conclude makes buf all that is still to be sent.
+func (w *response) conclude() {
 	w.WriteHeader(http.StatusOK)
 	if w.failed == nil && w.length >= 0 && w.sent < w.length && !w.bodyless() {
 		w.failed = http.ErrContentLength // a cut connection says so to the client
 	}
-	if w.failed != nil {
-		return w.failed
-	}
-	if !w.headed {
+	if w.failed == nil && !w.headed {
 		w.length = w.sent
 		body := w.buf
 		w.buf = append(w.appendHead(make([]byte, 0, 512+len(body))), body...)
 	}
-	if len(w.buf) > 0 {
-		_, w.failed = w.c.nc.Write(w.buf)
-	}
-	return w.failed
+}
+
+// Detach lets a handler return before its answer is written. Whoever writes that, in any
+// goroutine, then calls finish, once, which waits for nothing; the request's body must
+// have been read. A body of over 64 KiB is written while Write is called, and can keep
+// it waiting for the client.
+func (w *response) Detach() (finish func()) {
+	w.c.detached = true
+	w.c.turn.Store(pending)
+	return w.c.finish
 }
 
 // appendHead appends the status line and the header.

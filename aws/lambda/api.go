@@ -18,6 +18,9 @@ import (
 // instance, never a running invocation.
 type Invoker interface {
 	Invoke(ctx context.Context, req *invoke.Request) (*invoke.Result, error)
+	// Start is Invoke for who doesn't wait: done is called once, by any goroutine and
+	// perhaps before Start returns, and must not wait for anything.
+	Start(ctx context.Context, req *invoke.Request, done func(*invoke.Result, error))
 }
 
 // Options configure the API. Control, Invoker and Code are needed.

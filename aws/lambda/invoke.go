@@ -78,7 +78,48 @@ func (a *API) invoke(w http.ResponseWriter, r *http.Request, call *protocol.Call
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
+	if finish := detach(w, req); finish != nil {
+		a.o.Invoker.Start(r.Context(), req, func(result *invoke.Result, err error) {
+			if err == nil && (result.Size < 0 || result.Size > maxAtOnce) { // its client may be slow to take it
+				go func() {
+					a.conclude(w, call, result, nil)
+					finish()
+				}()
+				return
+			}
+			a.conclude(w, call, result, err)
+			finish()
+		})
+		return
+	}
 	result, err := a.o.Invoker.Invoke(r.Context(), req)
+	a.conclude(w, call, result, err)
+}
+
+// maxAtOnce is the largest answer that is written by whoever brings it.
+const maxAtOnce = 32 << 10
+
+// detach returns how an answer is finished that is written when the handler has returned,
+// nil where the handler has to wait for it: the server isn't aws/front, or the answer
+// takes the log's tail, which is there only later.
+func detach(w http.ResponseWriter, req *invoke.Request) (finish func()) {
+	if req.Tail {
+		return nil
+	}
+	for {
+		switch t := w.(type) {
+		case interface{ Detach() func() }:
+			return t.Detach()
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
+
+// conclude sends what came of an invocation.
+func (a *API) conclude(w http.ResponseWriter, call *protocol.Call, result *invoke.Result, err error) {
 	if err != nil {
 		protocol.WriteError(w, call, err)
 		return

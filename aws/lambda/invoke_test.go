@@ -43,6 +43,11 @@ func (e *echo) Invoke(_ context.Context, r *invoke.Request) (*invoke.Result, err
 	return result, nil
 }
 
+// Start implements Invoker.
+func (e *echo) Start(ctx context.Context, r *invoke.Request, done func(*invoke.Result, error)) {
+	go func() { done(e.Invoke(ctx, r)) }()
+}
+
 func TestAnInvocationIsHandedOnAndItsAnswerBack(t *testing.T) {
 	e := &echo{as: &invoke.Result{Trace: "Root=1-2-3", LogTail: []byte("START\nEND\n"), FunctionError: "Unhandled"}}
 	h := newHarness(t, e)
@@ -293,4 +298,9 @@ type constant struct{}
 
 func (constant) Invoke(context.Context, *invoke.Request) (*invoke.Result, error) {
 	return answered("$LATEST", `"ok"`), nil
+}
+
+// Start implements Invoker.
+func (c constant) Start(ctx context.Context, r *invoke.Request, done func(*invoke.Result, error)) {
+	done(c.Invoke(ctx, r))
 }

@@ -19,6 +19,8 @@ type Conn struct {
 	raw syscall.RawConn
 	in  call
 	out call
+	// tryOut is out.try, but never waits.
+	tryOut func(fd uintptr) bool
 }
 
 // call is a system call to be made when the socket is ready for it.
@@ -42,6 +44,10 @@ func Wrap(nc net.Conn) net.Conn {
 	c := &Conn{Conn: nc, raw: raw}
 	c.in.try = func(fd uintptr) bool { return c.in.make(syscall.SYS_READ, fd, 0) }
 	c.out.try = func(fd uintptr) bool { return c.out.make(syscall.SYS_WRITE, fd, 0) }
+	c.tryOut = func(fd uintptr) bool {
+		_ = c.out.make(syscall.SYS_WRITE, fd, 0) // not ready: nothing is written
+		return true
+	}
 	return c
 }
 
@@ -99,6 +105,17 @@ func (c *Conn) Write(p []byte) (int, error) {
 		written += c.out.n
 	}
 	return written, nil
+}
+
+// TryWrite writes as much as can be written without waiting.
+func (c *Conn) TryWrite(p []byte) (int, error) {
+	c.out.p, c.out.n, c.out.errno = p[:min(len(p), maxBytes)], 0, 0
+	err := c.raw.Write(c.tryOut)
+	c.out.p = nil
+	if err == nil && c.out.errno != 0 {
+		err = os.NewSyscallError("write", c.out.errno)
+	}
+	return c.out.n, err
 }
 
 // AwaitHangup blocks until the other side has ended the connection (true), has sent
