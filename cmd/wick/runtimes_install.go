@@ -75,7 +75,7 @@ Debian's go into the data directory: that of the server that runs, else that of
 	}
 	f := cmd.Flags()
 	f.BoolVar(&withoutSDK, "without-sdk", false, "only the interpreter")
-	f.StringSliceVar(&clients, "sdk-clients", nil, "more clients of the SDKs for Node.js and Ruby, named as npm's @aws-sdk/client-`NAME`s")
+	f.StringSliceVar(&clients, "sdk-clients", nil, "clients of the SDKs for Node.js and Ruby to get in the place of the usual ones, beside those that are there: the `NAME`s of npm's @aws-sdk/client-NAME")
 	f.BoolVar(&upgrade, "upgrade", false, "replace what Wick has installed by the newest")
 	where.addTo(cmd)
 	return cmd
@@ -145,7 +145,7 @@ func (d *dataFolder) find(cmd *cobra.Command) (folder string, server *client.Cli
 
 // refresh has a server look again; nil has none to.
 func refresh(ctx context.Context, server *client.Client) error {
-	if server == nil || ctx.Err() != nil {
+	if server == nil {
 		return nil
 	}
 	if _, err := server.RefreshRuntimes(ctx); err != nil {

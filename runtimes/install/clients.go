@@ -9,8 +9,8 @@ import (
 
 // Clients are the services whose clients of the modular SDKs, for Node.js and Ruby, are
 // installed unless others are named: those that functions talk to. AWS's images have all
-// there are, some four hundred; any of them can be named. Names are those of the npm
-// packages behind @aws-sdk/client-.
+// there are, some four hundred, of which most functions use two; any of them can be named.
+// Names are those of the npm packages behind @aws-sdk/client-.
 var Clients = strings.Fields(`
 	acm api-gateway apigatewaymanagementapi appconfigdata application-auto-scaling athena auto-scaling batch
 	bedrock-agent-runtime bedrock-runtime cloudformation cloudfront cloudtrail cloudwatch cloudwatch-logs codebuild

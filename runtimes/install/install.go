@@ -19,8 +19,8 @@ type Installer struct {
 	Machine *runtimes.Set
 	// Say is told, a line at a time, what is under way and done; nil tells nobody.
 	Say func(line string)
-	// Clients are the services whose clients an SDK in parts gets, beside those it has;
-	// see the variable Clients for the names, which nil stands for.
+	// Clients are the services whose clients an SDK in parts gets, beside those it has
+	// already; see the variable Clients for the names, which nil stands for.
 	Clients []string
 	// Upgrade replaces what is there by the newest.
 	Upgrade bool
@@ -150,8 +150,8 @@ func (i *Installer) SDKFor(ctx context.Context, in runtimes.Interpreter) error {
 func (i *Installer) wanted(in runtimes.Interpreter, before *runtimes.Installed) []string {
 	var wanted []string
 	clients := i.Clients
-	if len(clients) == 0 || before == nil {
-		clients = append(slices.Clone(Clients), clients...)
+	if len(clients) == 0 {
+		clients = Clients
 	}
 	switch {
 	case in.Language == runtimes.Python:

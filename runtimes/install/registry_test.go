@@ -51,6 +51,7 @@ func newRegistry(t *testing.T) *registry {
 	t.Setenv("PIP_NO_CACHE_DIR", "1")
 	t.Setenv("npm_config_registry", r.URL+"/npm/")
 	t.Setenv("npm_config_cache", t.TempDir())
+	t.Setenv("npm_config_fetch_retries", "0")
 	for _, name := range []string{"npm_config_userconfig", "npm_config_globalconfig"} {
 		t.Setenv(name, "/dev/null/"+name)
 	}
