@@ -186,7 +186,7 @@ var topColumns = []column{
 	{"P99", 7, 3, func(f *functionActivity) string { return latencyText(f.P99) }},
 	{"CONC", 4, 4, func(f *functionActivity) string { return strconv.FormatInt(f.Concurrency, 10) }},
 	{"COLD", 5, 6, func(f *functionActivity) string { return strconv.FormatFloat(f.ColdStarts, 'f', 0, 64) }},
-	{"MEM", 7, 4, func(f *functionActivity) string { return bytesText(f.Memory) }},
+	{"MEM", 8, 4, func(f *functionActivity) string { return bytesText(f.Memory) }},
 	{"INST", 4, 7, func(f *functionActivity) string { return strconv.Itoa(f.Instances) }},
 	{"TOTAL", 9, 8, func(f *functionActivity) string { return strconv.FormatFloat(f.Total, 'f', 0, 64) }},
 }
@@ -320,6 +320,8 @@ func percentText(share float64) string {
 	switch p := share * 100; {
 	case p == 0:
 		return "0"
+	case p < 0.05:
+		return "<0.1"
 	case p < 9.95:
 		return strconv.FormatFloat(p, 'f', 1, 64)
 	default:
