@@ -85,9 +85,10 @@ func (f *Fleet) Ahead() []wick.InstanceStatus {
 func (f *Fleet) stockOf(p instance.Plan) *stock {
 	s := f.stocks[p.Key]
 	if s == nil {
-		s = &stock{plan: p}
+		s = &stock{}
 		f.stocks[p.Key] = s
 	}
+	s.plan = p // what is booted next has what has been prepared since
 	return s
 }
 

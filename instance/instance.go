@@ -66,6 +66,7 @@ type Host struct {
 	Resolver       Resolver // nil where the sandbox has the host's network
 	Traces         Traces   // nil: what functions send to the X-Ray daemon is lost
 	Egress         bool
+	Preparer       *Preparer // nil: nothing is prepared
 }
 
 // errStopped ends the assigning of an instance that is being stopped.
@@ -151,6 +152,7 @@ func (h *Host) Boot(ctx context.Context, p Plan, released func(*Instance)) (*Ins
 		host: h, id: newID(), plan: p, released: released, born: time.Now(),
 		state: wick.InstanceBooting, match: p.Match, booted: make(chan struct{}), stopped: make(chan struct{}),
 	}
+	h.Preparer.want(p.Match)
 	i.freeze = time.AfterFunc(time.Hour, i.freezeIfIdle)
 	i.freeze.Stop()
 	mounts := make([]sandbox.Mount, len(p.Match.Mounts))

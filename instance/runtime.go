@@ -231,7 +231,9 @@ func (i *Instance) explainStart(program string, err error) {
 
 // ordinaryCommand is the command of a function that isn't started from a stem.
 func (i *Instance) ordinaryCommand(f *wick.Function, environ map[string]string) (runtimes.Command, *startError) {
-	cmd := i.host.Runtimes.Ordinary(i.match, f)
+	m := i.match
+	m.Mounts = i.plan.Match.Mounts // the sandbox may be older than what f was matched with
+	cmd := i.host.Runtimes.Ordinary(m, f)
 	if i.match.Language == runtimes.Provided {
 		path, ok := runtimes.FindBootstrap(i.folders.task, i.folders.opt)
 		if !ok {

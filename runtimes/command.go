@@ -58,6 +58,7 @@ func (s *Set) Stem(m Match, like *wick.Function) Command {
 // StemKey is equal for functions, and what runs them, that the same stem can become.
 func (s *Set) StemKey(m Match, f *wick.Function) string {
 	key := m.StemKey()
+	m.Mounts = nil // with an archive or without: it is booted
 	if l := m.Language.known(); l.stemCommand != nil && !s.NeedsOrdinary(m, f) {
 		key += " " + strings.Join(l.stemCommand(m, "", f), " ")
 	}

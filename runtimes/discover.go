@@ -27,6 +27,9 @@ type Options struct {
 	Home   string
 	// Root is put in front of system paths (/usr/bin, …); for tests.
 	Root string
+	// Walls says that instances have them: programs and bootstraps are where AWS has them,
+	// the same for every instance.
+	Walls bool
 	// Installed is where what wick runtimes install and add have brought is looked for,
 	// in the place of Dir: another server's Dir.
 	Installed string

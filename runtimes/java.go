@@ -61,6 +61,9 @@ var java = &language{
 			env["_LAMBDA_TELEMETRY_LOG_FD"] = "62" // where AWS's image has it; nothing is there
 		}
 	},
+	archive:        javaArchive,
+	archiveSince:   version{17},
+	archiveOf:      []string{"release", "lib/modules", "lib/server/libjvm.so"},
 	laterVariables: []string{"_LAMBDA_TELEMETRY_LOG_FD"},
 	// HOME is what Java takes a user's folder from who has none.
 	startVariables: []string{"JAVA_*", "JDK_*", "_JAVA_*", "CLASSPATH", "HOME"},
@@ -112,11 +115,17 @@ func javaHome(bin string) string {
 // serial collector, and only the first compiler. Source: as AWS's runtimes' command lines
 // are; Lambda developer guide, Java runtime startup behaviour.
 func javaCommand(m Match, program string, f *wick.Function) []string {
-	args := []string{
-		program, "-XX:MaxHeapSize=" + strconv.Itoa(f.MemoryMB*1024*85/100) + "k",
-		"-XX:+UseSerialGC", "-XX:+TieredCompilation", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-	}
+	args := append(javaMachine(program, f.MemoryMB), "-Xshare:auto")
 	v, _ := parseVersion(m.Interpreter.Version) // interpreters without a version aren't kept
+	options := f.Environment["JAVA_TOOL_OPTIONS"]
+	if m.hasArchive() && !strings.Contains(options, "-XX:SharedArchiveFile") && !strings.Contains(options, "-Xshare") {
+		// Java 25 would complain in the function's log of an archive that other options of
+		// the function's make useless.
+		args = append(args, "-XX:SharedArchiveFile="+runtimeDir+"/"+archiveName, "-Xlog:cds=off")
+		if v[0] >= 25 {
+			args = append(args, "-Xlog:aot=off")
+		}
+	}
 	if v[0] > 8 && (m.Runtime == "java11" || strings.HasPrefix(m.Runtime, "java8")) {
 		// Variables that those runtimes change have to be reached.
 		args = append(args, "--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED")
@@ -126,5 +135,24 @@ func javaCommand(m Match, program string, f *wick.Function) []string {
 		// takes text for ASCII.
 		args = append(args, "-Dfile.encoding=UTF-8")
 	}
-	return append(args, "-jar", runtimeDir+"/wick-runtime.jar", runtimeDir, "framed")
+	return append(args, "-jar", javaJar, runtimeDir, "framed")
+}
+
+const javaJar = runtimeDir + "/wick-runtime.jar"
+
+func javaMachine(program string, memoryMB int) []string {
+	return []string{
+		program, "-XX:MaxHeapSize=" + strconv.Itoa(memoryMB*1024*85/100) + "k",
+		"-XX:+UseSerialGC", "-XX:+TieredCompilation", "-XX:TieredStopAtLevel=1",
+	}
+}
+
+// javaArchive has a virtual machine rehearse, and write down and archive the classes it
+// has loaded by that.
+func javaArchive(_ Match, program string) []string {
+	const script = `set -e
+"$@" -XX:DumpLoadedClassList=/tmp/classes -jar ` + javaJar + ` ` + runtimeDir + ` rehearse >&2
+"$@" -Xshare:dump -XX:SharedClassListFile=/tmp/classes -XX:SharedArchiveFile=/tmp/archive -cp ` + javaJar + ` >&2
+exec cat /tmp/archive`
+	return append([]string{"sh", "-c", script, "sh"}, javaMachine(program, 256)...)
 }

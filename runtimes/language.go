@@ -63,6 +63,11 @@ type language struct {
 	// stemCommand starts a stem where that takes something of the function it will become:
 	// only functions for which it is the same can share stems.
 	stemCommand func(m Match, program string, like *wick.Function) []string
+	// archive is the command line that prints an archive (see there) for interpreters from a
+	// version on, and archiveOf files below their root that it is void without.
+	archive      func(m Match, program string) []string
+	archiveSince version
+	archiveOf    []string
 	// frames asks an ordinary start for framed log records; where it is empty, the command
 	// line does.
 	frames string

@@ -142,20 +142,23 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		return nil, err
 	}
 	s.opened(packages.Close)
-	if s.runtimes, err = runtimes.Discover(ctx, runtimes.Options{Dir: runtimesDir(c.DataDir)}); err != nil {
-		return nil, err
-	}
 	var resolver instance.Resolver
 	if s.driver, resolver, err = s.openDriver(driverID(c.DataDir)); err != nil {
 		return nil, err
 	}
 	s.opened(s.driver.Close)
+	discover := runtimes.Options{Dir: runtimesDir(c.DataDir), Walls: s.driver.Name() == "linux"}
+	if s.runtimes, err = runtimes.Discover(ctx, discover); err != nil {
+		return nil, err
+	}
 
 	host := &instance.Host{
 		Driver: s.driver, Runtimes: s.runtimes, Code: packages, Credentials: keys, CredentialsLast: max(12*time.Hour, c.MaxLifetime*2),
 		Recorder: s.recorder(), Traces: s.traces, Log: log,
 		ServeAPI: s.serveInside, InjectEndpoint: c.InjectEndpoints, Resolver: resolver, Egress: c.Egress,
+		Preparer: instance.NewPreparer(s.driver, s.runtimes, log),
 	}
+	s.opened(host.Preparer.Close)
 	s.fleet = fleet.New(fleet.Options{
 		Host: host, MemoryBytes: int64(c.Memory), IdleTimeout: c.IdleTimeout,
 		MaxLifetime: c.MaxLifetime, QueueWait: c.QueueWait, MaxStems: c.Stems, Log: log,

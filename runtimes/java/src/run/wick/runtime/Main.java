@@ -20,6 +20,10 @@ public final class Main {
         List<String> how = Arrays.asList(args);
         boolean hasNative = Native.load(runtime);
         BridgeLoader.runtime = runtime;
+        if (how.contains("rehearse")) {
+            rehearse(runtime);
+            return;
+        }
         Api api;
         try {
             api = how.contains("stem") ? Stem.await(runtime) : Api.connect(System.getenv("AWS_LAMBDA_RUNTIME_API"), hasNative);
@@ -43,6 +47,15 @@ public final class Main {
             t.printStackTrace();
             System.exit(1);
         }
+    }
+
+    /** Loads what a start loads, so that it can be archived. */
+    private static void rehearse(File runtime) throws Exception {
+        Class.forName(Stem.class.getName());
+        Class.forName(Environment.class.getName());
+        System.getenv("_HANDLER");
+        Rehearsal.run(runtime);
+        Log.ofFunction(true);
     }
 
     /** Serves events until the connection or the virtual machine is of no use any more. */
