@@ -182,7 +182,7 @@ func foldersOf(o Options) folders {
 	return f
 }
 
-var folderVersion = regexp.MustCompile(`^(?:v|cpython-|ruby-)?(\d+\.\d+\.\d+)(?:-|$)`)
+var folderVersion = regexp.MustCompile(`^(?:v|node-v|cpython-|ruby-)?(\d+\.\d+\.\d+)(?:-|$)`)
 
 // candidates lists programs, each once.
 func candidates(o Options) []candidate {

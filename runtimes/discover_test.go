@@ -87,6 +87,8 @@ func TestInterpretersOfVersionManagersAreFound(t *testing.T) {
 		"home/.local/share/mise/installs/node/24.0.1/bin/node",
 		"home/.nodenv/versions/21.0.0/bin/node",
 		"system/usr/local/n/versions/node/23.0.0/bin/node",
+		"system/opt/node-v25.1.0-linux-x64/bin/node",
+		"system/opt/python/3.14.1/bin/python3",
 	} {
 		m.program(name)
 	}
@@ -107,8 +109,8 @@ func TestInterpretersOfVersionManagersAreFound(t *testing.T) {
 		}
 	}
 	want := []string{
-		"node 24.0.1 mise", "node 23.0.0 n", "node 22.3.0 volta", "node 21.0.0 nodenv", "node 20.1.0 fnm", "node 18.20.1 nvm", "node 16.1.0 asdf",
-		"python 3.13.2 uv", "python 3.12.1 pyenv", "python 3.10.2 mise", "python 3.9.1 asdf",
+		"node 25.1.0 /opt", "node 24.0.1 mise", "node 23.0.0 n", "node 22.3.0 volta", "node 21.0.0 nodenv", "node 20.1.0 fnm", "node 18.20.1 nvm", "node 16.1.0 asdf",
+		"python 3.14.1 /opt", "python 3.13.2 uv", "python 3.12.1 pyenv", "python 3.10.2 mise", "python 3.9.1 asdf",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("found\n%q\nwant\n%q", got, want)

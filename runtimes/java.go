@@ -32,6 +32,8 @@ var java = &language{
 			{"mise", filepath.Join(f.mise, "java"), bin},
 			{"jdks", filepath.Join(f.home, ".jdks"), bin}, // IntelliJ's
 			{"/usr/lib/jvm", filepath.Join(f.root, "/usr/lib/jvm"), bin},
+			{"/opt", filepath.Join(f.root, "/opt"), bin},
+			{"/opt", filepath.Join(f.root, "/opt/java"), bin},
 		}
 	},
 	homeVariable: "JAVA_HOME",

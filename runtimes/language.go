@@ -46,10 +46,10 @@ type language struct {
 	places   func(folders) []place
 	// homeVariable names a folder whose bin is looked at first.
 	homeVariable string
-	// versionsOf is versionOf for a program that starts several.
-	versionsOf func(bin string) []string
 	// versionOf reads a program's version from what lies around it, "" where it can't.
 	versionOf func(bin string) string
+	// versionsOf is versionOf for a program that starts several.
+	versionsOf func(bin string) []string
 	// root returns the folder that goes to /var/lang; nil: the one above the program's,
 	// none for a program of the system.
 	root func(bin string) string
@@ -71,9 +71,9 @@ type language struct {
 	// frames asks an ordinary start for framed log records; where it is empty, the command
 	// line does.
 	frames string
-
 	// wraps says that the bootstrap itself starts a function's wrapper.
 	wraps bool
+
 	// environment adds the language's variables to what every runtime has.
 	environment func(env map[string]string, m Match, w wanted)
 	// adapt changes the finished environment to what this interpreter needs.

@@ -28,6 +28,7 @@ var node = &language{
 			{"mise", filepath.Join(f.mise, "node"), bin},
 			{"nodenv", filepath.Join(f.env("NODENV_ROOT", ".nodenv"), "versions"), bin},
 			{"n", filepath.Join(f.n, "n", "versions", "node"), bin},
+			{"/opt", filepath.Join(f.root, "/opt"), bin}, // as its makers' archives unpack
 		}
 	},
 

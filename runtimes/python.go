@@ -24,6 +24,7 @@ var python = &language{
 			{"asdf", filepath.Join(f.asdf, "python"), bin},
 			{"mise", filepath.Join(f.mise, "python"), bin},
 			{"uv", f.env("UV_PYTHON_INSTALL_DIR", ".local", "share", "uv", "python"), bin},
+			{"/opt", filepath.Join(f.root, "/opt/python"), bin},
 		}
 	},
 

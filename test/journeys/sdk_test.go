@@ -14,8 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
-
-	"github.com/wick-run/wick/internal/client"
 )
 
 // Functions that list the account's functions with the SDK that AWS's runtimes carry, at
@@ -124,16 +122,8 @@ func TestFunctionsUseTheSDKThatWasInstalled(t *testing.T) {
 // exactRuntimes returns a runtime of each language that the server has the very version of.
 func exactRuntimes(t *testing.T, s *server) map[string]string {
 	t.Helper()
-	c, err := client.New(s.URL, func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := c.Runtimes(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	exact := map[string]string{}
-	for _, r := range all { // the newest of a language comes first
+	for _, r := range runtimesOf(t, s) { // the newest of a language comes first
 		if r.Exact && !r.Deprecated && exact[r.Language] == "" {
 			exact[r.Language] = r.Runtime
 		}
