@@ -6,21 +6,27 @@ FUZZTIME  ?= 5s
 BENCHTIME ?= 1s
 GOLANGCI  := .cache/bin/golangci-lint
 
-.PHONY: build demo test endurance lint fuzz bench microbench generate clean help
+.PHONY: build demo test differential endurance lint fuzz bench microbench generate clean help
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/wick
 	$(GO) build -o bin/wick ./cmd/wick
 
-demo: build ## functions in six languages, cold and warm, an error and a time-out
-	@scripts/install-tools compiler
+demo: build ## functions in every language, cold and warm, an error and a time-out
+	@scripts/install-tools compiler dotnet
 	@$(GO) run ./internal/demo
 
 test: ## every test, with the race detector, AWS's own clients included
 	@scripts/install-tools compiler clients java dotnet
 	$(GO) test -race -timeout 20m ./...
+
+differential: ## the same functions under AWS's runtime clients and under Wick's; UPDATE=1 to record
+	@scripts/install-tools compiler java
+	@runtimes/official.sh .cache/official
+	WICK_OFFICIAL_CLIENTS=$(CURDIR)/.cache/official WICK_DIFFERENTIAL_UPDATE=$(UPDATE) $(GO) test -count=1 -timeout 40m \
+		-run 'AWSsClientsDo|AgainstOfficialClients' -bench BesideAWSsClients -benchtime 2000x ./test/differential ./runtimes
 
 endurance: ## a thousand instances started and stopped; INSTANCES=n for another number
 	WICK_ENDURANCE_INSTANCES=$(or $(INSTANCES),1000) $(GO) test -count=1 -v -timeout 60m ./test/endurance

@@ -53,6 +53,7 @@ func newJournal(rec wick.Recorder, now func() time.Time) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	growPipe(w)
 	j := &journal{rec: rec, now: now, born: now(), r: r, w: w, end: make(chan struct{})}
 	rc, err := r.SyscallConn()
 	if err == nil {

@@ -166,7 +166,7 @@ func (m *Metrics) List(ctx context.Context, q wick.MetricListQuery) ([]wick.Stor
 const (
 	writeTimeout = 10 * time.Second
 	// batchPoints bounds one transaction: others want to write, too.
-	batchPoints = 1000
+	batchPoints = 500
 	// idleFlushes is how many flushes in a row may be left out when there is nothing but
 	// gauges: an idle server should let the disk rest.
 	idleFlushes = 11

@@ -40,7 +40,8 @@ func (m *Metrics) Series(ctx context.Context, q SeriesQuery) ([]SeriesPoint, err
 	first := 0 // of the last period, when units are apart
 	for i := range points {
 		p := &points[i]
-		at := from.Add(p.Start.Sub(from) / q.Period * q.Period)
+		offset := p.Start.Sub(from)
+		at := from.Add(offset - offset%q.Period)
 		if len(series) == 0 || !series[len(series)-1].At.Equal(at) {
 			first = len(series)
 		}

@@ -2,7 +2,7 @@
 // this machine has, which of them runs a function of a given Lambda runtime, and what
 // to start, with which environment, so that a process becomes that function's runtime.
 // The bootstraps that run in an instance are embedded here (node, python, ruby,
-// java); each language has a file that describes it to the rest.
+// java, dotnet); each language has a file that describes it to the rest.
 //
 // It starts nothing in an instance and speaks no Runtime API: package instance, its
 // caller, does both. Interpreters are mounted at /var/lang and bootstraps at
@@ -12,8 +12,8 @@
 // is booted ahead and becomes a function when its question GET /wick/assign, on the
 // inherited connection, is answered with the function's environment. Functions whose
 // settings a program reads only as it starts (NeedsOrdinary) are started with their
-// environment from the beginning (Set.Ordinary), as are provided runtimes. What else a
-// stem has in common with the functions it can become is Set.StemKey's: of Java the heap's
+// environment from the beginning (Set.Ordinary), as are those of .NET and provided
+// runtimes. What else a stem has in common with the functions it can become is Set.StemKey's: of Java the heap's
 // limit, which a virtual machine has from its start.
 //
 // AWS's SDKs, which its images of these runtimes carry, are put beside the bootstraps where

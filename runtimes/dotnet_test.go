@@ -30,29 +30,32 @@ var dotnetPackage = sync.OnceValues(func() (map[string]string, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	core, missing := filepath.Join(dir, "Amazon.Lambda.Core.dll"), filepath.Join(dir, "missing.dll")
-	if err := compiler.Compile(context.Background(), core, true, nil, "testdata/dotnet/core/Core.cs"); err != nil {
-		return nil, err
-	}
-	if err := compiler.Compile(context.Background(), missing, true, nil, "testdata/dotnet/missing/Missing.cs"); err != nil {
-		return nil, err
+	var libraries []string
+	for _, l := range []struct{ name, source string }{
+		{"Amazon.Lambda.Core.dll", "core/Core.cs"}, {"missing.dll", "missing/Missing.cs"}, {"host.dll", "host/Host.cs"},
+	} {
+		path := filepath.Join(dir, l.name)
+		if err := compiler.Compile(context.Background(), path, true, libraries, "testdata/dotnet/"+l.source); err != nil {
+			return nil, err
+		}
+		libraries = append(libraries, path)
 	}
 	sources, err := filepath.Glob("testdata/dotnet/fn/*.cs")
 	if err != nil {
 		return nil, err
 	}
-	if err := compiler.Compile(context.Background(), filepath.Join(dir, "fn.dll"), true, []string{core, missing}, sources...); err != nil {
+	if err := compiler.Compile(context.Background(), filepath.Join(dir, "fn.dll"), true, libraries, sources...); err != nil {
 		return nil, err
 	}
 	files := map[string]string{}
-	for _, name := range []string{"fn.dll", "Amazon.Lambda.Core.dll"} {
+	for _, name := range []string{"fn.dll", "host.dll", "Amazon.Lambda.Core.dll"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
 		}
 		files[name] = string(data)
 	}
-	files["fn.deps.json"], files["fn.runtimeconfig.json"] = csharp.Settings("fn", "Amazon.Lambda.Core")
+	files["fn.deps.json"], files["fn.runtimeconfig.json"] = csharp.Settings("fn", "host", "Amazon.Lambda.Core")
 	return files, nil
 })
 
@@ -138,6 +141,11 @@ func dotnetBehaviours(t *testing.T) []behaviour {
 		answers("a struct's method", "Value::Handle", `"x"`, `"value x"`),
 		{
 			name: "spaces in a handler", ok: true, program: cs(t, "!fn :: Fn.Methods :: Upper"), event: event{Payload: `"x"`}, body: `"X"`,
+		},
+		{
+			name: "a class that is made as PowerShell's packages are", ok: true, program: cs(t, "Bootstrap::ExecuteFunction", "Script.ps1", "Write-Host hi"),
+			event: event{Payload: `[1]`}, body: `\{"input":\[1\],"of":"f"\}`,
+			log: timestamp + "\t8476a536-e9f4-11e8-9739-2dfe598c3fcd\tinfo\t\\[Information\\] - Write-Host hi\n",
 		},
 		{
 			name: "what the context says", ok: true, program: cs(t, "Contexts::Handle"),

@@ -2,7 +2,6 @@ package cloudwatch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -58,35 +57,25 @@ func (a *API) putMetricData(ctx context.Context, in *cloudwatch.PutMetricDataInp
 
 // rejections are what is wrong with a request's data. AWS names all of one kind, a line
 // each.
-type rejections []error
+type rejections []rejection
+
+type rejection struct {
+	kind    func(format string, args ...any) error
+	name    string // of the kind: functions can't be compared
+	message string
+}
 
 func (r rejections) err() error {
 	if len(r) == 0 {
 		return nil
 	}
 	var lines []string
-	first := r[0]
-	for _, e := range r {
-		if fmt.Sprintf("%T", e) == fmt.Sprintf("%T", first) {
-			lines = append(lines, messageOf(e))
+	for _, one := range r {
+		if one.name == r[0].name {
+			lines = append(lines, one.message)
 		}
 	}
-	text := strings.Join(lines, "\n")
-	switch first.(type) {
-	case *types.InvalidParameterCombinationException:
-		return badCombination("%s", text)
-	case *types.MissingRequiredParameterException:
-		return missing("%s", text)
-	}
-	return badValue("%s", text)
-}
-
-func messageOf(err error) string {
-	var e interface{ ErrorMessage() string }
-	if errors.As(err, &e) {
-		return e.ErrorMessage()
-	}
-	return err.Error()
+	return r[0].kind("%s", strings.Join(lines, "\n"))
 }
 
 // check reads one datum, whose place in the request it knows.
@@ -96,7 +85,17 @@ type check struct {
 	broken *rejections
 }
 
-func (c *check) reject(err error) { *c.broken = append(*c.broken, err) }
+func (c *check) badValue(format string, args ...any) {
+	*c.broken = append(*c.broken, rejection{badValue, "value", fmt.Sprintf(format, args...)})
+}
+
+func (c *check) badCombination(format string, args ...any) {
+	*c.broken = append(*c.broken, rejection{badCombination, "combination", fmt.Sprintf(format, args...)})
+}
+
+func (c *check) missing(format string, args ...any) {
+	*c.broken = append(*c.broken, rejection{missing, "missing", fmt.Sprintf(format, args...)})
+}
 
 func (c *check) datum(d *types.MetricDatum) metrics.Datum {
 	out := metrics.Datum{
@@ -109,7 +108,7 @@ func (c *check) datum(d *types.MetricDatum) metrics.Datum {
 	case *r == 1:
 		out.HighResolution = true
 	default:
-		c.reject(badValue("The parameter %s.StorageResolution must be a value of 1 or 60.", c.path))
+		c.badValue("The parameter %s.StorageResolution must be a value of 1 or 60.", c.path)
 	}
 	c.exclusive(d)
 	switch {
@@ -127,7 +126,7 @@ func (c *check) datum(d *types.MetricDatum) metrics.Datum {
 func (c *check) dimensions(list []wick.Dimension) {
 	for i := range list {
 		if i > 0 && list[i].Name == list[i-1].Name {
-			c.reject(badValue("The parameter %s.Dimensions must not have the same dimension name more than once: %s.", c.path, list[i].Name))
+			c.badValue("The parameter %s.Dimensions must not have the same dimension name more than once: %s.", c.path, list[i].Name)
 		}
 	}
 }
@@ -139,9 +138,9 @@ func (c *check) time(d *metrics.Datum) {
 	now := c.now()
 	switch {
 	case d.At.Before(now.Add(-metrics.MaxAge)):
-		c.reject(badValue("The parameter %s.Timestamp must specify a time within the past two weeks.", c.path))
+		c.badValue("The parameter %s.Timestamp must specify a time within the past two weeks.", c.path)
 	case d.At.After(now.Add(metrics.MaxAhead)):
-		c.reject(badValue("The parameter %s.Timestamp must specify a time no more than two hours in the future.", c.path))
+		c.badValue("The parameter %s.Timestamp must specify a time no more than two hours in the future.", c.path)
 	}
 }
 
@@ -159,34 +158,34 @@ func (c *check) exclusive(d *types.MetricDatum) {
 	}
 	switch {
 	case len(given) == 0:
-		c.reject(missing("At least one of the parameters %[1]s.Value, %[1]s.Values and %[1]s.StatisticValues is required.", c.path))
+		c.missing("At least one of the parameters %[1]s.Value, %[1]s.Values and %[1]s.StatisticValues is required.", c.path)
 	case len(given) > 1:
-		c.reject(badCombination("The parameters %[1]s.%[2]s and %[1]s.%[3]s are mutually exclusive and you have specified both.", c.path, given[0], given[1]))
+		c.badCombination("The parameters %[1]s.%[2]s and %[1]s.%[3]s are mutually exclusive and you have specified both.", c.path, given[0], given[1])
 	}
 }
 
 func (c *check) number(name string, v float64) {
 	switch {
 	case math.IsNaN(v), math.IsInf(v, 0):
-		c.reject(badValue("The value %v for parameter %s.%s is invalid.", v, c.path, name))
+		c.badValue("The value %v for parameter %s.%s is invalid.", v, c.path, name)
 	case !metrics.ValidValue(v):
-		c.reject(badValue("The value %v for parameter %s.%s must be between -2^360 and 2^360.", v, c.path, name))
+		c.badValue("The value %v for parameter %s.%s must be between -2^360 and 2^360.", v, c.path, name)
 	}
 }
 
 func (c *check) values(d *types.MetricDatum, out *metrics.Datum) {
 	if len(d.Values) > maxValues {
-		c.reject(badValue("The collection %s.Values must not have a size greater than %d.", c.path, maxValues))
+		c.badValue("The collection %s.Values must not have a size greater than %d.", c.path, maxValues)
 	}
 	if d.Counts != nil && len(d.Counts) != len(d.Values) {
-		c.reject(badValue("The parameters %[1]s.Values and %[1]s.Counts must be of the same size.", c.path))
+		c.badValue("The parameters %[1]s.Values and %[1]s.Counts must be of the same size.", c.path)
 	}
 	for _, v := range d.Values {
 		c.number("Values", v)
 	}
 	for _, n := range d.Counts {
 		if c.number("Counts", n); n < 0 {
-			c.reject(badValue("The value %v for parameter %s.Counts is invalid.", n, c.path))
+			c.badValue("The value %v for parameter %s.Counts is invalid.", n, c.path)
 		}
 	}
 	out.Values, out.Counts = d.Values, d.Counts
@@ -201,10 +200,10 @@ func (c *check) set(s *types.StatisticSet) *metrics.StatisticSet {
 	c.number("StatisticValues.Minimum", out.Minimum)
 	c.number("StatisticValues.Maximum", out.Maximum)
 	if out.Maximum < out.Minimum {
-		c.reject(badValue("The parameter %[1]s.StatisticValues.Maximum must be greater than or equal to %[1]s.StatisticValues.Minimum.", c.path))
+		c.badValue("The parameter %[1]s.StatisticValues.Maximum must be greater than or equal to %[1]s.StatisticValues.Minimum.", c.path)
 	}
 	if out.SampleCount < 0 {
-		c.reject(badValue("The parameter %s.StatisticValues.SampleCount must be greater than or equal to 0.", c.path))
+		c.badValue("The parameter %s.StatisticValues.SampleCount must be greater than or equal to 0.", c.path)
 	}
 	return out
 }

@@ -51,6 +51,7 @@ Runtime and handler are guessed from the files unless flags name them:
   lambda_function.rb, app.rb, function.rb, main.rb, handler.rb, index.rb
                                             Ruby; with a def lambda_handler, handler or process
   pom.xml, Java sources                     built here (mvn package, javac)
+  *.csproj, *.fsproj                        .NET, built here (dotnet publish); or compiled, as it is
 
 A jar or zip goes up as it is.
 

@@ -88,6 +88,8 @@ func TestRuntimeAndHandlerAreGuessedFromTheFiles(t *testing.T) {
 		{"a Ruby object's method is none", map[string]string{"app.rb": "class A\n  def handler\n  end\nend\n", "main.rb": "def handler(event:, context:) = 1\n"}, Options{}, "ruby3.4", "main.handler"},
 		{"compiled Java", map[string]string{"a/B.class": "x"}, Options{Handler: "a.B::c"}, "java25", "a.B::c"},
 		{"jars", map[string]string{"lib/a.jar": "x"}, Options{Handler: "a.B"}, "java25", "a.B"},
+		{"compiled .NET", map[string]string{"app.dll": "x", "app.deps.json": "{}", "app.runtimeconfig.json": "{}"}, Options{Handler: "app::A.B::C"}, "dotnet10", "app::A.B::C"},
+		{"what AWS's tools for .NET keep", map[string]string{"app.dll": "x", "app.runtimeconfig.json": "{}", "aws-lambda-tools-defaults.json": `{"function-runtime":"dotnet8","function-handler":"app::A.B::C"}`}, Options{}, "dotnet8", "app::A.B::C"},
 		{"flags over files", map[string]string{"index.mjs": ""}, Options{Runtime: "nodejs18.x", Handler: "a/b.c"}, "nodejs18.x", "a/b.c"},
 		{"a named runtime chooses the language", map[string]string{"index.mjs": "", "app.py": def}, Options{Runtime: "python3.11"}, "python3.11", "app.lambda_handler"},
 		{"a language without rules", map[string]string{"app.jar": "x"}, Options{Runtime: "java21", Handler: "a.B::c"}, "java21", "a.B::c"},
@@ -322,6 +324,41 @@ func TestJavaIsCompiledForItsRuntime(t *testing.T) {
 	}
 }
 
+func TestDotnetsHandlerIsReadFromItsSource(t *testing.T) {
+	for source, want := range map[string]string{
+		"namespace A.B;\npublic class C\n{\n  public async Task<string> FunctionHandler(string s, ILambdaContext c)": "A.B.C::FunctionHandler",
+		"namespace A\n{\n  public static class C\n  {\n    public static Stream Handle(Stream s)":                    "A.C::Handle",
+		"public sealed class C { public List<int> FunctionHandlerAsync() {":                                          "C::FunctionHandlerAsync",
+		"namespace A;\npublic class C { private string FunctionHandler(string s)":                                    "",
+		"namespace A;\ninternal class C { public string FunctionHandler(string s)":                                   "",
+	} {
+		if got := csharpHandler([]byte(source)); got != want {
+			t.Errorf("%q: %q, want %q", source, got, want)
+		}
+	}
+}
+
+// TestADotnetProjectIsPublished has a program in the SDK's place, which says how it was
+// called: the SDK itself isn't where tests run.
+func TestADotnetProjectIsPublished(t *testing.T) {
+	const sdk = "#!/bin/sh\nwhile [ \"$1\" != --output ]; do shift; done\nmkdir -p \"$2\" && echo '{}' >\"$2/Own.runtimeconfig.json\" && echo x >\"$2/Own.dll\"\n"
+	bin := folder(t, "bin", map[string]string{"dotnet*": sdk})
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	for name, c := range map[string]struct{ project, handler string }{
+		"a class library": {"<Project><TargetFramework>net8.0</TargetFramework><AssemblyName>Own</AssemblyName></Project>", "Own::A.C::FunctionHandler"},
+		"a program":       {"<Project><TargetFramework>net8.0</TargetFramework><OutputType>Exe</OutputType></Project>", "app"},
+	} {
+		dir := folder(t, "f", map[string]string{"app.csproj": c.project, "C.cs": "namespace A;\npublic class C { public string FunctionHandler(string s) => s; }"})
+		b, err := Make(t.Context(), dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := entries(t, b); len(got) != 2 || got["Own.dll"] == "" || b.Runtime != "dotnet8" || b.Handler != c.handler || b.Built != "dotnet publish" {
+			t.Errorf("%s: %s %s by %q has %q", name, b.Runtime, b.Handler, b.Built, got)
+		}
+	}
+}
+
 func TestABuiltPackageIsTakenAsItIs(t *testing.T) {
 	zipped, _, err := archive([]file{{name: "a/B.class", data: []byte("x")}})
 	if err != nil {
@@ -364,6 +401,7 @@ func TestTheExamplesAreGuessedRight(t *testing.T) {
 		"go-hello": "provided bootstrap", "go-thumbnail": "provided bootstrap",
 		"rust-hello": "provided bootstrap", "rust-access-log": "provided bootstrap",
 		"ruby-hello": "ruby app.handler", "java-hello": "java hello.Hello::handler",
+		"dotnet-hello":     "dotnet Hello::Hello.Function::FunctionHandler",
 		"python-greetings": "python app.handler", "bash-hello": "provided bootstrap", "cpp-hello": "provided bootstrap",
 		"failing-error": "nodejs index.handler", "failing-timeout": "python app.handler",
 	} {
@@ -377,7 +415,7 @@ func TestTheExamplesAreGuessedRight(t *testing.T) {
 		}
 	}
 	all, err := filepath.Glob("../../examples/*-*")
-	if err != nil || len(all) != 15 {
-		t.Errorf("there are %d examples, and this test knows 15: %v %v", len(all), all, err)
+	if err != nil || len(all) != 16 {
+		t.Errorf("there are %d examples, and this test knows 16: %v %v", len(all), all, err)
 	}
 }

@@ -22,7 +22,7 @@ type project struct {
 }
 
 // newest are the runtimes to guess when nobody says which ones there are.
-var newest = []string{"nodejs24.x", "python3.14", "ruby3.4", "java25", "provided.al2023"}
+var newest = []string{"nodejs24.x", "python3.14", "ruby3.4", "java25", "dotnet10", "provided.al2023"}
 
 // languages are looked for in this order: a Go or Rust project may well have a
 // package.json for its tooling, hardly the other way round.
@@ -32,6 +32,7 @@ var languages = []struct {
 }{
 	{"provided", lookBinary},
 	{"java", lookMaven},
+	{"dotnet", lookDotnet},
 	{"nodejs", lookNode},
 	{"python", lookPython},
 	{"ruby", lookRuby},
@@ -51,14 +52,16 @@ func inspect(dir string, o Options) (*project, error) {
 			return nil, err
 		}
 		if found {
-			p.runtime = choose(l.prefix, o.Runtimes)
+			if p.runtime == "" {
+				p.runtime = choose(l.prefix, o.Runtimes)
+			}
 			break
 		}
 	}
 	p.settle(o)
 	switch {
 	case p.runtime == "":
-		return nil, fmt.Errorf("cannot tell which language %s is written in (no bootstrap, go.mod, Cargo.toml, Makefile with a bootstrap, pom.xml, package.json, index.js, index.mjs, or Python, Ruby or Java file with a handler): name --runtime and --handler", dir)
+		return nil, fmt.Errorf("cannot tell which language %s is written in (no bootstrap, go.mod, Cargo.toml, Makefile with a bootstrap, pom.xml, .NET project, package.json, index.js, index.mjs, or Python, Ruby or Java file with a handler): name --runtime and --handler", dir)
 	case p.handler == "":
 		return nil, fmt.Errorf("found no handler for %s in %s: name it with --handler", p.runtime, dir)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/wick-run/wick/internal/client"
+	"github.com/wick-run/wick/internal/csharp"
 )
 
 // binary is what make build makes.
@@ -31,7 +32,7 @@ const binary = "bin/wick"
 // example is a function to show.
 type example struct {
 	language string // as people say it
-	needs    string // the program that runs or builds it
+	needs    string // the program that runs or builds it; "" for .NET, which can come from .cache
 	dir      string
 	flags    []string // of wick deploy
 	event    string
@@ -47,6 +48,7 @@ var examples = []example{
 	{"Python", "python3", "python-greetings", []string{"--layer", "examples/layers/greetings"}, `{"name":"Ada","language":"eo"}`, false},
 	{"Ruby", "ruby", "ruby-hello", nil, `{"name":"Ada"}`, false},
 	{"Java", "javac", "java-hello", []string{"--memory", "512"}, `{"name":"Ada"}`, false},
+	{"C#", "", "dotnet-hello", []string{"--memory", "512"}, `{"name":"Ada"}`, false},
 	{"Go", "go", "go-hello", nil, `{"name":"Ada"}`, false},
 	{"Go", "go", "go-thumbnail", nil,
 		`{"width":4,"image":"iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAbElEQVR42hXNQRUAUQhCUaMYhShGeVGIQhSizB+XXA7ODDtouIHBQ4YOM8suWm5h8ZKl+0CskDiBsIioHhx76LiDw0eO3oN/4FVf+J8h0PduzBqZ8x/bxNQPwgaFy192SGgelC0q13/CJaXlA8Z7WAFXOTbyAAAAAElFTkSuQmCC"}`, false},
@@ -73,6 +75,11 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
+	if root := csharp.Root(); root != "" && os.Getenv("DOTNET_ROOT") == "" {
+		if err := os.Setenv("DOTNET_ROOT", root); err != nil {
+			return err
+		}
+	}
 	s, err := startServer(ctx)
 	if err != nil {
 		return err
@@ -83,7 +90,7 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d := demo{client: c.Lambda, url: s.url}
+	d := demo{client: c.Lambda, url: s.url, scratch: s.dir}
 	for _, e := range examples {
 		if err := d.show(ctx, e); err != nil {
 			return fmt.Errorf("%s: %w", e.dir, err)
@@ -100,18 +107,24 @@ func run(ctx context.Context) (err error) {
 type demo struct {
 	client *lambda.Client
 	url    string
-	rows   [][]string
+	// scratch is a folder that is removed in the end.
+	scratch string
+	rows    [][]string
 }
 
 // show deploys and invokes one example.
 func (d *demo) show(ctx context.Context, e example) error {
 	title(e.language + ": " + e.dir)
-	if !found(e.needs) {
-		fmt.Printf("left out: %s is not on this machine\n", e.needs)
-		d.rows = append(d.rows, []string{e.dir, e.language, "-", "-", "(no " + e.needs + " here)"})
+	folder, missing, err := d.prepare(ctx, e)
+	if err != nil {
+		return err
+	}
+	if missing != "" {
+		fmt.Printf("left out: %s is not on this machine\n", missing)
+		d.rows = append(d.rows, []string{e.dir, e.language, "-", "-", "(no " + missing + " here)"})
 		return nil
 	}
-	if err := d.command(ctx, binary, append([]string{"deploy", "examples/" + e.dir}, e.flags...)...); err != nil {
+	if err := d.command(ctx, binary, append([]string{"deploy", folder}, e.flags...)...); err != nil {
 		return err
 	}
 	config, err := d.client.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &e.dir})
@@ -146,6 +159,21 @@ func (d *demo) show(ctx context.Context, e example) error {
 	}
 	d.rows = append(d.rows, row)
 	return nil
+}
+
+// prepare returns the folder to deploy, or what an example needs and this machine lacks.
+func (d *demo) prepare(ctx context.Context, e example) (folder, missing string, err error) {
+	folder = "examples/" + e.dir
+	if e.needs != "" {
+		if !found(e.needs) {
+			missing = e.needs
+		}
+		return folder, missing, nil
+	}
+	if os.Getenv("DOTNET_ROOT") == "" && !found("dotnet") {
+		return "", ".NET", nil
+	}
+	return compileDotnet(ctx, folder, d.scratch)
 }
 
 // traced is REPORT's second line, of an invocation that is traced.
