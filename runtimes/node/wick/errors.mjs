@@ -1,8 +1,8 @@
 // The runtime's own errors, and how errors are told to the invoker, the log and X-Ray.
 import { types } from "node:util";
 
-// runtimeErrors returns the error classes of a client generation, and as describe how
-// it describes errors. The names are what the invoker sees as errorType.
+// runtimeErrors returns the error classes of a client generation, as describe how it
+// describes errors, and which it is. The names are what the invoker sees as errorType.
 //
 // The generations differ in where the name is: on the prototype, where it is part of
 // the stack's first line, or on the error itself, where it isn't but is logged as a
@@ -35,8 +35,7 @@ export function runtimeErrors(modern) {
       classes[name].prototype.name = `Runtime.${name}`;
     }
   }
-  classes.describe = modern ? describeModern : describe;
-  return classes;
+  return { ...classes, modern, describe: modern ? describeModern : describe };
 }
 
 // intoError makes what was thrown an error that can be logged. The modern client gives

@@ -68,7 +68,8 @@ export class ResponseStream extends Writable {
     if (!this.#opened && !this.destroyed) {
       this.#open();
     }
-    super.end(chunk, encoding, callback); // and returns nothing, as AWS's
+    super.end(chunk, encoding, callback);
+    return this.#errors.modern ? this : undefined; // as AWS's two
   }
 
   // fail ends the response with an error, as trailers, for a part may be out already;

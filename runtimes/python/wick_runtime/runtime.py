@@ -105,7 +105,8 @@ def _invoke(api, function, invocation, encoder, log):
             _json_header(invocation.client_context, "Client Context"),
             _json_header(invocation.cognito_identity, "Cognito Identity"),
         )
-        answer, content_type = _marshal(function(_event(invocation), context), encoder)
+        value = function(_event(invocation), context)  # kept: what goes may warn of that
+        answer, content_type = _marshal(value, encoder)
     except Fault as fault:
         result = _error(fault.message, fault.error_type, fault.trace, invocation.request_id)
         cause = _xray_cause("LambdaValidationError", fault.message, ())

@@ -35,8 +35,8 @@ module WickRuntime
     # Over this the API refuses a response, and its answer has to be read before the next
     # poll. Source: Lambda quotas, invocation payload.
     MAX_RESPONSE_BYTES = (6 * 1024 * 1024) + 100
-    # The API takes heads of 64 KiB in all; a longer X-Ray cause is left out.
-    MAX_HEADER_BYTES = 48 * 1024
+    # A longer X-Ray cause is left out, as AWS's clients do.
+    MAX_HEADER_BYTES = (1024 * 1024) - 1
 
     # Connects to AWS_LAMBDA_RUNTIME_API, host:port.
     def self.connect(address)

@@ -49,6 +49,8 @@ module WickRuntime
 
     # Text that has a JSON form, whatever its encoding.
     def readable(text)
+      return if text.nil?
+
       text = text.to_s
       text = text.dup.force_encoding(Encoding::UTF_8) if text.encoding == Encoding::BINARY
       text.encode(Encoding::UTF_8, invalid: :replace, undef: :replace).scrub
