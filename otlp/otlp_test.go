@@ -163,7 +163,7 @@ const (
 func show(list []*commonpb.KeyValue) string {
 	var all []string
 	for _, kv := range list {
-		text := ""
+		var text string
 		switch v := kv.Value.Value.(type) {
 		case *commonpb.AnyValue_StringValue:
 			text = v.StringValue

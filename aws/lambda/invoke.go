@@ -33,6 +33,7 @@ const (
 	headerTenant          = "X-Amz-Tenant-Id"
 	headerDurable         = "X-Amz-Durable-Execution-Name"
 	headerTrace           = "X-Amzn-Trace-Id"
+	headerTraceparent     = "Traceparent"
 	headerRequestID       = "X-Amzn-Requestid"
 	headerVersion         = "X-Amz-Executed-Version"
 	headerFunctionError   = "X-Amz-Function-Error"
@@ -172,9 +173,23 @@ func (a *API) request(w http.ResponseWriter, r *http.Request, call *protocol.Cal
 		Payload:       bytes.NewBuffer(payload),
 		Size:          int64(len(payload)),
 		ClientContext: context,
-		Trace:         first(r.Header, headerTrace),
+		Trace:         traceOf(r.Header),
 		Tail:          first(r.Header, headerLogType) == "Tail",
 	}, kind == invocationTypeDryRun, nil
+}
+
+// traceOf returns the X-Amzn-Trace-Id of a request, or one that says the same as its W3C
+// traceparent, which AWS's services don't look at.
+func traceOf(h http.Header) string {
+	if trace := first(h, headerTrace); trace != "" {
+		return trace
+	}
+	if parent := first(h, headerTraceparent); parent != "" {
+		if trace, ok := wick.FromTraceparent(parent); ok {
+			return trace
+		}
+	}
+	return ""
 }
 
 // answer sends a function's answer, also that of one which failed.

@@ -89,10 +89,11 @@ def create(name, package, runtime, handler, mode):
     equal(f"TracingConfig of {name}", functions.get_function_configuration(FunctionName=name)["TracingConfig"]["Mode"], mode)
 
 
-def invoke(name, event, trace=None):
+def invoke(name, event, trace=None, **headers):
     """Invokes, and returns the answer, the header, and the trace's ID if it was recorded."""
 
     def add(params, **_):
+        params["headers"].update(headers)
         if trace:
             params["headers"]["X-Amzn-Trace-Id"] = trace
 
@@ -178,6 +179,12 @@ def decisions():
     equal("what isn't sampled has no trace", xray.batch_get_traces(TraceIds=[root])["UnprocessedTraceIds"], [root])
     _, header = invoke("pass", {})
     equal("PassThrough decides nothing", header["Sampled"], "0")
+    _, header = invoke("pass", {}, traceparent="00-6a1f0c3e0b5174261f6e9f6bc05b8673-53995c3f42cd8ad8-00")
+    equal("W3C's traceparent, not sampled", header, {"Root": root[:-1] + "3", "Parent": "53995c3f42cd8ad8", "Sampled": "0"})
+    _, header = invoke("pass", {}, traceparent="00-6a1f0c3e0b5174261f6e9f6bc05b8674-53995c3f42cd8ad8-01")
+    equal("W3C's traceparent, sampled", (header["Root"], header["Sampled"]), (root[:-1] + "4", "1"))
+    parents = [json.loads(s["Document"]).get("parent_id") for t in xray.batch_get_traces(TraceIds=[header["Root"]])["Traces"] for s in t["Segments"]]
+    check("the traceparent's span called", "53995c3f42cd8ad8" in parents, parents)
     _, header = invoke("pass", {}, f"Root={root};Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:a87bd80c:0")
     equal("PassThrough follows the header", (header["Root"], header["Sampled"], header["Lineage"]), (root, "1", "1:a87bd80c:0"))
     service, _ = pair(segments(root, 6), "pass")
