@@ -55,7 +55,7 @@ var examples = []example{
 	{"Rust", "cargo", "rust-hello", nil, `{"name":"Ada"}`, false},
 	{"Rust", "cargo", "rust-access-log", nil,
 		`{"log":"10.0.0.1 - - [24/Nov/2026:20:15:00 +0000] \"GET / HTTP/1.1\" 200 512\n10.0.0.2 - - [24/Nov/2026:20:15:01 +0000] \"GET /x HTTP/1.1\" 404 19"}`, false},
-	{"Bash", "curl", "bash-hello", nil, `{"name":"Ada"}`, false},
+	{"Bash", "bash", "bash-hello", nil, `{"name":"Ada"}`, false},
 	{"C++", "c++", "cpp-hello", nil, `{"name":"Ada"}`, false},
 	{"Node.js", "node", "failing-error", nil, `{"item":"candles"}`, true},
 	{"Python", "python3", "failing-timeout", []string{"--timeout", "1"}, `{}`, true},
