@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	goruntime "runtime"
-	"slices"
 	"time"
 
 	"github.com/wick-run/wick"
@@ -112,6 +111,11 @@ func (s *server) serverMetrics(p *exposition.Page, stats fleet.Stats) {
 	for _, g := range byRuntime(stats.Instances) {
 		p.Sample(float64(g.Count), exposition.Label{Name: "state", Value: string(g.State)}, exposition.Label{Name: "runtime", Value: g.Runtime})
 	}
+	p.Gauge("wick_function_memory_bytes", "What a function's instances use together.")
+	for _, g := range byFunction(stats.Instances) {
+		p.Sample(float64(g.Bytes), exposition.Label{Name: "account", Value: g.Function.Account}, exposition.Label{Name: "region", Value: g.Function.Region},
+			exposition.Label{Name: "function", Value: g.Function.Name}, exposition.Label{Name: "version", Value: g.Version})
+	}
 	p.Gauge("wick_instances_ahead", "Instances booted ahead, of no function yet, by runtime.")
 	for _, g := range byRuntime(stats.Ahead) {
 		p.Sample(float64(g.Count), exposition.Label{Name: "state", Value: string(g.State)}, exposition.Label{Name: "runtime", Value: g.Runtime})
@@ -145,12 +149,27 @@ func (s *server) serverMetrics(p *exposition.Page, stats fleet.Stats) {
 
 // byRuntime adds groups up that differ in their function only.
 func byRuntime(groups []fleet.Group) []fleet.Group {
+	return sumGroups(groups, func(g *fleet.Group) { g.Function, g.Version = wick.FunctionID{}, "" })
+}
+
+// byFunction adds groups up that differ in their state only.
+func byFunction(groups []fleet.Group) []fleet.Group {
+	return sumGroups(groups, func(g *fleet.Group) { g.State, g.Runtime = "", "" })
+}
+
+// sumGroups adds groups up that are the same once blank has taken away what doesn't count.
+func sumGroups(groups []fleet.Group, blank func(*fleet.Group)) []fleet.Group {
 	var out []fleet.Group
+	places := map[fleet.Group]int{}
 	for _, g := range groups {
-		i := slices.IndexFunc(out, func(o fleet.Group) bool { return o.State == g.State && o.Runtime == g.Runtime })
-		if i < 0 {
-			out = append(out, fleet.Group{State: g.State, Runtime: g.Runtime})
-			i = len(out) - 1
+		k := g
+		k.Count, k.Bytes = 0, 0
+		blank(&k)
+		i, ok := places[k]
+		if !ok {
+			i = len(out)
+			places[k] = i
+			out = append(out, k)
 		}
 		out[i].Count += g.Count
 		out[i].Bytes += g.Bytes
