@@ -443,7 +443,16 @@ func (i *Instance) Stop() error {
 		i.generation++
 		c, starting, releases := i.call, i.starting, i.releases
 		i.call, i.starting, i.releases = nil, nil, nil
+		cut := c != nil && c.begun && !c.ending
 		i.mu.Unlock()
+		var last []wick.Event
+		if cut { // measured while there is something to measure
+			f := stoppedFault
+			if c.responded {
+				f = nil
+			}
+			last = i.outcome(c, time.Now(), f)
+		}
 
 		i.iceMu.Lock() // a freeze under way ends first
 		errs := []error{i.box.Close(), i.closeInside()}
@@ -460,7 +469,7 @@ func (i *Instance) Stop() error {
 			c.abandon()
 		}
 		if i.journal != nil {
-			i.journal.state(time.Now(), wick.StateChanged{From: from, To: wick.InstanceStopped})
+			i.journal.state(time.Now(), append(last, wick.StateChanged{From: from, To: wick.InstanceStopped})...)
 			i.journal.close()
 		}
 		i.stopErr = errors.Join(errs...)

@@ -497,6 +497,10 @@ func TestStoppingEndsAnEventUnderWay(t *testing.T) {
 	if got := i.State(); got != wick.InstanceStopped {
 		t.Errorf("it is %s", got)
 	}
+	if got := s.events.text(); !strings.Contains(got, "RequestId: ID Error: the instance was stopped\n") ||
+		strings.Count(got, "END RequestId: ID\n") != 1 || strings.Count(got, "REPORT RequestId: ID\t") != 1 {
+		t.Errorf("its log ends with\n%s", got)
+	}
 	if _, err := i.Invoke(&instance.Invocation{RequestID: "late"}); !errors.Is(err, instance.ErrNotDelivered) {
 		t.Errorf("a stopped instance took an event: %v", err)
 	}

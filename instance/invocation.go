@@ -319,6 +319,36 @@ func (i *Instance) finish(c *call, failed *fault) {
 		timer.Stop()
 	}
 	now := time.Now()
+	next := wick.InstanceIdle
+	if failed != nil {
+		next = wick.InstanceReset
+	}
+	c.tail = i.journal.finish(now, append(i.outcome(c, now, failed), wick.StateChanged{From: wick.InstanceBusy, To: next})...)
+	i.mu.Lock()
+	if i.call != c { // the instance is being stopped, and abandons it
+		i.mu.Unlock()
+		return
+	}
+	i.call = nil
+	err := i.moveLocked(next)
+	i.mu.Unlock()
+	if err == nil { // else it is stopping
+		if next == wick.InstanceIdle {
+			i.freeze.Reset(freezeAfter)
+		}
+		i.released(i)
+	}
+	switch {
+	case failed != nil && !c.responded:
+		c.reply(&Answer{Payload: failed.object(c.inv.RequestID), Failed: true})
+	case c.held != nil:
+		c.reply(c.held)
+	}
+	close(c.done)
+}
+
+// outcome measures a call that is over, and returns what is to be stated about it.
+func (i *Instance) outcome(c *call, now time.Time, failed *fault) []wick.Event {
 	report := i.reportOf(c, now)
 	if failed != nil {
 		report.Status, report.ErrorType = failed.status, failed.errorType
@@ -344,39 +374,13 @@ func (i *Instance) finish(c *call, failed *fault) {
 		done.Latency = c.respondedAt.Sub(c.began)
 		done.Overhead = now.Sub(c.respondedAt)
 	}
-	next := wick.InstanceIdle
-	if failed == nil {
-		c.tail = i.journal.finish(now, done, report, wick.StateChanged{From: wick.InstanceBusy, To: next})
-	} else {
-		next = wick.InstanceReset
-		events := make([]wick.Event, 0, 4)
+	events := make([]wick.Event, 0, 4)
+	if failed != nil {
 		if text := failed.logText(now, c.inv.RequestID); text != "" {
 			events = append(events, wick.Fault{RequestID: c.inv.RequestID, Text: text})
 		}
-		events = append(events, done, report, wick.StateChanged{From: wick.InstanceBusy, To: next})
-		c.tail = i.journal.finish(now, events...)
 	}
-	i.mu.Lock()
-	if i.call != c { // the instance is being stopped, and abandons it
-		i.mu.Unlock()
-		return
-	}
-	i.call = nil
-	err := i.moveLocked(next)
-	i.mu.Unlock()
-	if err == nil { // else it is stopping
-		if next == wick.InstanceIdle {
-			i.freeze.Reset(freezeAfter)
-		}
-		i.released(i)
-	}
-	switch {
-	case failed != nil && !c.responded:
-		c.reply(&Answer{Payload: failed.object(c.inv.RequestID), Failed: true})
-	case c.held != nil:
-		c.reply(c.held)
-	}
-	close(c.done)
+	return append(events, done, report)
 }
 
 // reportOf measures a call that is over.
