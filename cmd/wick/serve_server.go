@@ -116,6 +116,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		return nil, err
 	}
 	s.opened(unlock)
+	below := s.openGround(ctx)
 	store, err := sqlstore.Open(ctx, filepath.Join(c.DataDir, "wick.db"), sqlstore.Options{})
 	if err != nil {
 		return nil, err
@@ -142,20 +143,15 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		return nil, err
 	}
 	s.opened(packages.Close)
-	var resolver instance.Resolver
-	if s.driver, resolver, err = s.openDriver(driverID(c.DataDir)); err != nil {
-		return nil, err
+	if <-below.opened; below.err != nil {
+		return nil, below.err
 	}
-	s.opened(s.driver.Close)
-	discover := runtimes.Options{Dir: runtimesDir(c.DataDir), Walls: s.driver.Name() == "linux"}
-	if s.runtimes, err = runtimes.Discover(ctx, discover); err != nil {
-		return nil, err
-	}
+	s.driver, s.runtimes = below.driver, below.runtimes
 
 	host := &instance.Host{
 		Driver: s.driver, Runtimes: s.runtimes, Code: packages, Credentials: keys, CredentialsLast: max(12*time.Hour, c.MaxLifetime*2),
 		Recorder: s.recorder(), Traces: s.traces, Log: log,
-		ServeAPI: s.serveInside, InjectEndpoint: c.InjectEndpoints, Resolver: resolver, Egress: c.Egress,
+		ServeAPI: s.serveInside, InjectEndpoint: c.InjectEndpoints, Resolver: below.resolver, Egress: c.Egress,
 		Preparer: instance.NewPreparer(s.driver, s.runtimes, log),
 	}
 	s.opened(host.Preparer.Close)
