@@ -36,13 +36,12 @@ type LogChunk struct {
 
 // LogQuery selects records of a group.
 type LogQuery struct {
-	Group      LogGroupID
-	Streams    []string  // empty: all
-	From, To   time.Time // [From, To); zero: open
-	RequestID  string
-	AfterChunk int64 // only chunks stored later than this chunk ID
-	Newest     bool  // newest chunks first
-	Limit      int   // chunks at most; 0: 1,000
+	Group     LogGroupID
+	Streams   []string  // empty: all
+	From, To  time.Time // [From, To); zero: open
+	RequestID string
+	Newest    bool // newest chunks first
+	Limit     int  // chunks at most; 0: 1,000
 }
 
 // StoredLogChunk is a chunk with the ID the store gave it, rising in order of storing.
@@ -158,6 +157,7 @@ type LogGroupStore interface {
 	CreateLogStream(ctx context.Context, group LogGroupID, name string, at time.Time) error
 	LogStream(ctx context.Context, group LogGroupID, name string) (*LogStream, error)
 	LogStreams(ctx context.Context, q LogStreamQuery) ([]LogStream, error)
+	// DeleteLogStream makes a stream disappear at once, likewise.
 	DeleteLogStream(ctx context.Context, group LogGroupID, name string) error
 
 	// PutLogFilter makes a filter or replaces the one of its name and kind; limit is
@@ -167,7 +167,8 @@ type LogGroupStore interface {
 	LogFilters(ctx context.Context, q LogFilterQuery) ([]LogFilter, error)
 	DeleteLogFilter(ctx context.Context, group LogGroupID, kind LogFilterKind, name string) error
 
-	// SweepLogs deletes up to limit chunks that belong to deleted groups or whose
-	// records are all older than their group keeps them, and says how many it found.
+	// SweepLogs deletes up to limit chunks each that belong to deleted groups, to deleted
+	// streams, or whose records are all older than their group keeps them, and says how
+	// many it found.
 	SweepLogs(ctx context.Context, now time.Time, limit int) (int, error)
 }

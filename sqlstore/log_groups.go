@@ -264,20 +264,33 @@ func (s *Store) LogStreams(ctx context.Context, q wick.LogStreamQuery) ([]wick.L
 	return list, explain(s.path, rows.Err())
 }
 
-// DeleteLogStream implements wick.LogGroupStore.
+// DeleteLogStream implements wick.LogGroupStore. Like a group, a stream only loses its
+// place here: it moves into a deleted group of its own, and its chunks, which stay where
+// they are, are no longer found.
 func (s *Store) DeleteLogStream(ctx context.Context, group wick.LogGroupID, name string) error {
 	return s.writer.write(ctx, func(t *tx) error {
 		row, err := groupRowOf(t, group)
 		if err != nil {
 			return err
 		}
-		const size = `UPDATE log_groups SET stored_bytes = stored_bytes - (SELECT coalesce(sum(length(c.data)), 0)
-			FROM log_streams s JOIN log_chunks c ON c.stream_id = s.id WHERE s.group_id = log_groups.id AND s.name = ?) WHERE id = ?`
-		if _, err := t.exec(size, name, row); err != nil {
+		var stream int64
+		err = t.scan(`SELECT id FROM log_streams WHERE group_id = ? AND name = ?`, []any{row, name}, &stream)
+		if errors.Is(err, sql.ErrNoRows) {
+			return errNoLogStream
+		}
+		if err != nil {
 			return err
 		}
-		result, err := t.exec(`DELETE FROM log_streams WHERE group_id = ? AND name = ?`, row, name)
-		return changedOne(result, err, errNoLogStream)
+		result, err := t.exec(`INSERT INTO log_groups (account, region, name, created_ms, span_ms) VALUES ('', '', ?, 0, 0)`, "stream "+strconv.FormatInt(stream, 10))
+		if err != nil {
+			return err
+		}
+		deleted, err := result.LastInsertId()
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(`UPDATE log_streams SET group_id = ? WHERE id = ?`, deleted, stream)
+		return err
 	}, nil)
 }
 
@@ -285,14 +298,8 @@ func (s *Store) DeleteLogStream(ctx context.Context, group wick.LogGroupID, name
 func (s *Store) SweepLogs(ctx context.Context, now time.Time, limit int) (int, error) {
 	found := int64(0)
 	err := s.writer.write(ctx, func(t *tx) error {
-		result, err := t.exec(`DELETE FROM log_chunks WHERE id IN (SELECT c.id FROM log_groups g JOIN log_chunks c ON c.group_id = g.id WHERE g.account = '' LIMIT ?)`, limit)
-		if err != nil {
-			return err
-		}
-		if found, err = result.RowsAffected(); err != nil {
-			return err
-		}
-		if _, err := t.exec(`DELETE FROM log_groups WHERE account = '' AND NOT EXISTS (SELECT 1 FROM log_chunks WHERE group_id = log_groups.id)`); err != nil {
+		var err error
+		if found, err = sweepDeleted(t, limit); err != nil {
 			return err
 		}
 		expired, err := expire(t, now.UnixMilli(), limit)
@@ -300,6 +307,36 @@ func (s *Store) SweepLogs(ctx context.Context, now time.Time, limit int) (int, e
 		return err
 	}, nil)
 	return int(found), err
+}
+
+// sweepDeleted deletes chunks of deleted groups and of deleted streams, and the groups
+// and streams that have none left.
+func sweepDeleted(t *tx, limit int) (found int64, err error) {
+	const (
+		ofGroups  = `(SELECT c.id FROM log_groups g JOIN log_chunks c ON c.group_id = g.id WHERE g.account = '' LIMIT ?)`
+		ofStreams = `(SELECT c.id FROM log_groups g JOIN log_streams s ON s.group_id = g.id JOIN log_chunks c ON c.stream_id = s.id
+			WHERE g.account = '' AND c.group_id <> g.id ORDER BY c.id LIMIT ?)`
+		size = `UPDATE log_groups SET stored_bytes = stored_bytes - (SELECT coalesce(sum(length(data)), 0) FROM log_chunks WHERE group_id = log_groups.id AND id IN ` + ofStreams + `)
+			WHERE id IN (SELECT group_id FROM log_chunks WHERE id IN ` + ofStreams + `)`
+		empty = `DELETE FROM log_groups WHERE account = '' AND NOT EXISTS (SELECT 1 FROM log_chunks WHERE group_id = log_groups.id)
+			AND NOT EXISTS (SELECT 1 FROM log_streams s JOIN log_chunks c ON c.stream_id = s.id WHERE s.group_id = log_groups.id)`
+	)
+	if _, err := t.exec(size, limit, limit); err != nil {
+		return 0, err
+	}
+	for _, chunks := range []string{ofGroups, ofStreams} {
+		result, err := t.exec(`DELETE FROM log_chunks WHERE id IN `+chunks, limit)
+		if err != nil {
+			return 0, err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		found += n
+	}
+	_, err = t.exec(empty)
+	return found, err
 }
 
 // expire deletes chunks that are older than their group keeps them.

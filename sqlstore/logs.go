@@ -188,9 +188,8 @@ func chunkQuery(q wick.LogQuery) (string, []any, error) {
 	if q.RequestID != "" {
 		filter(`c.id IN (SELECT chunk_id FROM log_requests WHERE request_hash = ?)`, requestHash(q.RequestID))
 	}
-	if q.AfterChunk > 0 {
-		filter(`c.id > ?`, q.AfterChunk)
-	}
+	// A deleted stream's chunks are still there, and it is in another group.
+	filter(`EXISTS (SELECT 1 FROM log_streams WHERE id = c.stream_id AND group_id = g.id)`)
 	order := `ORDER BY c.first_ms, c.id`
 	if q.Newest {
 		order = `ORDER BY c.last_ms DESC, c.id DESC`

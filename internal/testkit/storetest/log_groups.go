@@ -193,8 +193,22 @@ func deletedStreams(t *testing.T, s LogGroups) {
 	if got := fmt.Sprint(streams(chunks(t, s, wick.LogQuery{Group: logGroup}))); got != "[b]" {
 		t.Errorf("chunks of %s", got)
 	}
-	if g, err := s.LogGroup(t.Context(), logGroup); err != nil || g.StoredBytes != int64(len("b 0-1")) {
+	if list, err := s.LogStreams(t.Context(), wick.LogStreamQuery{Group: logGroup}); err != nil || len(list) != 1 || list[0].Name != "b" {
+		t.Errorf("left are the streams %+v, %v", list, err)
+	}
+	// A stream of that name is another one, and the text of the old goes bit by bit.
+	appendChunks(t, s, chunk("a", 5, 6))
+	if n := sweep(t, s, noon, 1); n != 2 {
+		t.Errorf("%d chunks were swept, want 2", n)
+	}
+	if got := fmt.Sprint(streams(chunks(t, s, wick.LogQuery{Group: logGroup}))); got != "[b a]" {
+		t.Errorf("left are chunks of %s", got)
+	}
+	if g, err := s.LogGroup(t.Context(), logGroup); err != nil || g.StoredBytes != int64(len("b 0-1")+len("a 5-6")) {
 		t.Errorf("the group has %d bytes, %v", g.StoredBytes, err)
+	}
+	if all, err := s.LogGroups(t.Context(), wick.LogGroupQuery{Account: logGroup.Account, Region: logGroup.Region}); err != nil || len(all) != 1 {
+		t.Errorf("the groups are %+v, %v", all, err)
 	}
 }
 

