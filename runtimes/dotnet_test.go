@@ -47,8 +47,11 @@ var dotnetPackage = sync.OnceValues(func() (map[string]string, error) {
 	if err := compiler.Compile(context.Background(), filepath.Join(dir, "fn.dll"), true, libraries, sources...); err != nil {
 		return nil, err
 	}
+	if err := compiler.Compile(context.Background(), filepath.Join(dir, "program.dll"), false, nil, "testdata/dotnet/program/Program.cs"); err != nil {
+		return nil, err
+	}
 	files := map[string]string{}
-	for _, name := range []string{"fn.dll", "host.dll", "Amazon.Lambda.Core.dll"} {
+	for _, name := range []string{"program.dll", "fn.dll", "host.dll", "Amazon.Lambda.Core.dll"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
@@ -56,6 +59,7 @@ var dotnetPackage = sync.OnceValues(func() (map[string]string, error) {
 		files[name] = string(data)
 	}
 	files["fn.deps.json"], files["fn.runtimeconfig.json"] = csharp.Settings("fn", "host", "Amazon.Lambda.Core")
+	files["program.deps.json"], files["program.runtimeconfig.json"] = csharp.Settings("program")
 	return files, nil
 })
 
@@ -324,6 +328,51 @@ func jsonRecords(of ...string) string {
 		all += `\{"timestamp":"` + timestamp + `","level":"` + of[i] + `","requestId":"8476a536-e9f4-11e8-9739-2dfe598c3fcd","tenantId":"t","traceId":"Root=1","message":` + message + `\}` + "\n"
 	}
 	return all
+}
+
+// TestAnExecutableRunsByItself also says that a record of several lines stays one.
+func TestAnExecutableRunsByItself(t *testing.T) {
+	for _, handler := range []string{"program", "program.dll"} {
+		t.Run(handler, func(t *testing.T) {
+			t.Parallel()
+			p := runProgram(t, cs(t, handler), false)
+			for range 2 {
+				if o := p.Invoke(event{Payload: `{"a":1}`}); !o.OK || o.Body() != `[{"a":1},0,0]` {
+					t.Fatalf("answered %+v %s", o, o.Body())
+				}
+			}
+			want := runner.Record{Framed: true, Text: "two\nlines"}
+			if got := p.Finish(); len(got) < 2 || got[0] != want || got[1] != want { // more is of its end
+				t.Errorf("logged %+v", got)
+			}
+		})
+	}
+}
+
+// TestAWrapperStartsDotnet, with the command line that it has on AWS.
+func TestAWrapperStartsDotnet(t *testing.T) {
+	const wrapper = "#!/bin/sh\necho \"$#: $2 $3 $5 $9\"\nexport WRAPPED=yes\nexec \"$@\"\n"
+	dir := t.TempDir()
+	path := filepath.Join(dir, "wrapper")
+	if err := os.WriteFile(path, []byte(wrapper), 0o755); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	p := runProgram(t, withVariables(cs(t, "Methods::Environ"), "AWS_LAMBDA_EXEC_WRAPPER", path), false)
+	if o := p.Invoke(event{}); !o.OK || !strings.Contains(o.Body(), `"WRAPPED":"yes"`) || strings.Contains(o.Body(), "TieredPGO") {
+		t.Errorf("answered %+v %s", o, o.Body())
+	}
+	if got := runner.Texts(p.Finish()); got != "9: exec --depsfile --runtimeconfig DOTNET_TieredPGO\n" {
+		t.Errorf("logged %q", got)
+	}
+	for name, c := range map[string]struct{ path, log, exit string }{
+		"missing":        {dir + "/nosuch", dir + "/nosuch: does not exist\n", "exit status 127"},
+		"not executable": {"/dev/null", "/dev/null: does not exist\n", "exit status 127"},
+	} {
+		p := runProgram(t, withVariables(cs(t, "Methods::Echo"), "AWS_LAMBDA_EXEC_WRAPPER", c.path), false)
+		if exit, log := p.Exit(), runner.Texts(p.Records()); exit != c.exit || log != c.log {
+			t.Errorf("%s: %s, %q", name, exit, log)
+		}
+	}
 }
 
 // TestEveryDotnetRunsTheBootstrap runs a function, a failing one and one that doesn't load
