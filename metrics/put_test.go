@@ -160,6 +160,22 @@ func TestGaugesAreSampledAtEachFlush(t *testing.T) {
 	}
 }
 
+func TestWhatIsCountedIsStoredWithoutBeingAskedFor(t *testing.T) {
+	h := newHarness(t, Options{FlushEvery: time.Millisecond})
+	h.put(Datum{Name: "Latency", Values: []float64{1}})
+	for {
+		points, err := h.store.MetricPoints(t.Context(), wick.MetricQuery{From: noon, To: noon.Add(time.Hour), Metric: wick.Metric{
+			Account: wick.DefaultAccount, Region: wick.DefaultRegion, Namespace: "App", Name: "Latency",
+		}})
+		if err != nil { // the test's end, at the latest
+			t.Fatal(err)
+		}
+		if len(points) == 1 {
+			return
+		}
+	}
+}
+
 func TestOldPointsAreRolledUp(t *testing.T) {
 	h := newHarness(t, Options{})
 	h.put(Datum{Name: "Old", Values: []float64{1}, At: noon.Add(-14 * day)}, Datum{Name: "Old", Values: []float64{2}, At: noon.Add(-14*day + time.Minute)},

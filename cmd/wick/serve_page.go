@@ -181,7 +181,7 @@ func sumGroups(groups []fleet.Group, blank func(*fleet.Group)) []fleet.Group {
 func (s *server) writeTop(w http.ResponseWriter, _ *http.Request) {
 	stats := s.fleet.Stats()
 	now := client.Counts{
-		At: time.Now(), PID: os.Getpid(), Waiting: stats.Waiting, Starting: stats.Starting,
+		At: time.Now(), PID: os.Getpid(), Recorded: s.c.Record.has("metrics"), Waiting: stats.Waiting, Starting: stats.Starting,
 		MemoryBytes: stats.UsedBytes, MemoryLimitBytes: stats.BudgetBytes, Functions: []client.FunctionCounts{},
 	}
 	type key struct {

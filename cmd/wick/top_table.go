@@ -28,6 +28,7 @@ type activity struct {
 	Ahead     int                `json:"ahead"`
 	Memory    int64              `json:"memoryBytes"`
 	Limit     int64              `json:"memoryLimitBytes"`
+	Recorded  bool               `json:"recorded"` // else there are no rates and latencies
 }
 
 // functionActivity is that of one function version. Latencies are nil when no invocation
@@ -56,6 +57,7 @@ func activityBetween(before, after *client.Counts) (*activity, error) {
 	a := &activity{
 		At: after.At, Seconds: after.At.Sub(before.At).Seconds(), Functions: []functionActivity{}, Waiting: after.Waiting,
 		Starting: after.Starting, Ahead: after.Ahead, Memory: after.MemoryBytes, Limit: after.MemoryLimitBytes,
+		Recorded: after.Recorded,
 	}
 	type key struct{ account, region, function, version string }
 	keyOf := func(f *client.FunctionCounts) key { return key{f.Account, f.Region, f.Function, f.Version} }
@@ -259,7 +261,10 @@ func (a *activity) text(width int, painted bool) string {
 		}
 		b.WriteString(line + "\n")
 	}
-	if len(a.Functions) == 0 {
+	switch {
+	case !a.Recorded:
+		b.WriteString(cut("The server records no metrics: see --record of wick serve.", width) + "\n")
+	case len(a.Functions) == 0:
 		b.WriteString(cut("Nothing yet: functions are here once they are invoked.", width) + "\n")
 	}
 	return b.String()

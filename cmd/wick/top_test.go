@@ -35,7 +35,7 @@ func TestAnIntervalIsTheDifferenceOfTwoCounts(t *testing.T) {
 	all.Add(8, 20)
 	slower.Invocations, slower.Errors = 120, 55
 	slower.Duration = client.Distribution{Count: 120, Sum: all.Sum, Min: all.Min, Max: all.Max, Bins: all.AppendBins(nil)}
-	after := &client.Counts{At: midnight.Add(2 * time.Second), PID: 1, Functions: []client.FunctionCounts{slower, counted("new", 4, 2, 0)}}
+	after := &client.Counts{At: midnight.Add(2 * time.Second), PID: 1, Recorded: true, Functions: []client.FunctionCounts{slower, counted("new", 4, 2, 0)}}
 	a, err := activityBetween(before, after)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestTheTableFitsItsWidth(t *testing.T) {
 	long := counted("a-function-with-a-name-that-is-as-long-as-names-can-be-on-aws-64", 123_456, 12, 12)
 	long.Version, long.MemoryBytes, long.Instances, long.ColdStarts = "12", 20<<30, 1000, 99_999
 	a, err := activityBetween(&client.Counts{At: midnight}, &client.Counts{
-		At: midnight.Add(time.Second), MemoryBytes: 1 << 40, MemoryLimitBytes: 1 << 41, PID: 1,
+		At: midnight.Add(time.Second), MemoryBytes: 1 << 40, MemoryLimitBytes: 1 << 41, PID: 1, Recorded: true,
 		Functions: []client.FunctionCounts{long, counted("ü", 0, 0, 0)},
 	})
 	if err != nil {
@@ -82,6 +82,10 @@ func TestTheTableFitsItsWidth(t *testing.T) {
 		if got := strings.Join(strings.Fields(text), " "); !strings.Contains(got, strings.Join(strings.Fields(head), " ")) {
 			t.Errorf("of %d columns it is\n%s", width, text)
 		}
+	}
+	a.Recorded = false
+	if text := a.text(80, false); !strings.HasSuffix(text, "The server records no metrics: see --record of wick serve.\n") {
+		t.Errorf("where nothing is recorded it is\n%s", text)
 	}
 	if painted := a.text(80, true); !strings.Contains(painted, string(red)) || !strings.Contains(painted, string(dim)) {
 		t.Errorf("failing and idle functions should be told apart: %q", painted)

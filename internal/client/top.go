@@ -11,6 +11,7 @@ import (
 type Counts struct {
 	At               time.Time        `json:"at"`
 	PID              int              `json:"pid"` // another one has counted from nothing
+	Recorded         bool             `json:"recorded"` // else the server doesn't count invocations
 	Functions        []FunctionCounts `json:"functions"`
 	Ahead            int              `json:"ahead"`    // instances of no function yet
 	Waiting          int              `json:"waiting"`  // events without an instance
