@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/wick-run/wick"
@@ -67,7 +68,7 @@ func (l *Logs) Follow(ctx context.Context, q Query, emit func([]wick.LogEvent) e
 	}
 	v.settle()
 	for {
-		some, lagged := v.take()
+		some, came, lagged := v.take()
 		if err := emitAll(some, deliver); err != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ func (l *Logs) Follow(ctx context.Context, q Query, emit func([]wick.LogEvent) e
 			v.settle()
 			continue
 		}
-		if len(some) > 0 {
+		if came {
 			continue
 		}
 		select {
@@ -89,7 +90,7 @@ func (l *Logs) Follow(ctx context.Context, q Query, emit func([]wick.LogEvent) e
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-l.unfollow:
-			if some, _ := v.take(); len(some) > 0 {
+			if some, _, _ := v.take(); len(some) > 0 {
 				if err := deliver(some); err != nil {
 					return err
 				}
@@ -107,13 +108,19 @@ func (v *view) settle() {
 	v.memory, v.watch.first = nil, nil
 }
 
-// take returns what came since it was last called, and whether more came than was kept.
-func (v *view) take() (some []wick.LogEvent, lagged bool) {
-	v.group.mu.Lock()
-	defer v.group.mu.Unlock()
+// take returns what came since it was last called and is wanted, whether anything came,
+// and whether more came than was kept.
+func (v *view) take() (some []wick.LogEvent, came, lagged bool) {
 	w := v.watch
+	v.group.mu.Lock()
 	some, w.queue, w.bytes = w.queue, nil, 0
-	return some, w.lagged
+	lagged = w.lagged
+	v.group.mu.Unlock()
+	came = len(some) > 0
+	if f := v.q.Filter; f != nil {
+		some = slices.DeleteFunc(some, func(e wick.LogEvent) bool { return !f.Match(e.Message) })
+	}
+	return some, came, lagged
 }
 
 // again returns a new view for a follower that lagged, of all that it has not

@@ -82,9 +82,8 @@ func (w *watch) see(stream string, p position, ingested int64, requestID string,
 	if !w.live || !w.q.wants(stream, p.millis) || w.q.RequestID != "" && w.q.RequestID != requestID {
 		return
 	}
-	if w.q.Filter != nil && !w.q.Filter.Match(string(text)) {
-		return
-	}
+	// The filter, which may take its time, is the follower's to apply: here everyone who
+	// records waits.
 	switch {
 	case w.lagged:
 		w.lagFrom = min(w.lagFrom, p.millis)
