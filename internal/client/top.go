@@ -10,7 +10,7 @@ import (
 // Counts is what a server has counted since it began, and how it is.
 type Counts struct {
 	At               time.Time        `json:"at"`
-	PID              int              `json:"pid"` // another one has counted from nothing
+	PID              int              `json:"pid"`      // another one has counted from nothing
 	Recorded         bool             `json:"recorded"` // else the server doesn't count invocations
 	Functions        []FunctionCounts `json:"functions"`
 	Ahead            int              `json:"ahead"`    // instances of no function yet
