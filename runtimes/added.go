@@ -18,6 +18,9 @@ import (
 // in InstalledDir's parent, Options.Dir.
 const addedFile = "added.json"
 
+// sourceAdded is the Interpreter.Source of those.
+const sourceAdded = "added"
+
 // Added returns the programs that runtimes are to be run by, below dir (see Options.Dir):
 // what wick runtimes add was told.
 func Added(dir string) (map[string]string, error) {
@@ -98,7 +101,7 @@ func InterpreterAt(ctx context.Context, runtime, path string) (Interpreter, erro
 	if err != nil {
 		return Interpreter{}, err
 	}
-	c := candidate{language: l.name, bin: bin, source: "added"}
+	c := candidate{language: l.name, bin: bin, source: sourceAdded}
 	switch {
 	case l.versionOf != nil:
 		c.version = l.versionOf(bin)
@@ -118,6 +121,47 @@ func InterpreterAt(ctx context.Context, runtime, path string) (Interpreter, erro
 		return Interpreter{}, wick.Errorf(wick.InvalidParameter, "%s is %s %s, which can't run %s", bin, l.title, c.version, runtime)
 	}
 	return in, nil
+}
+
+// addedCandidates are the programs that were added and are still there, as what the
+// runtimes they were added for need.
+func addedCandidates(paths map[string]string) []candidate {
+	var all []candidate
+	for runtime, path := range paths {
+		want, ok := parseRuntime(runtime)
+		l := want.language.known()
+		if !ok || !runnable(path) {
+			continue
+		}
+		c := candidate{language: l.name, bin: path, source: sourceAdded}
+		switch {
+		case l.versionOf != nil:
+			c.version = l.versionOf(path)
+		case l.versionsOf != nil:
+			c.version = l.nearestOf(want, l.versionsOf(path))
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// addedFor returns the interpreters that were added and can still run what they were added
+// for, by runtime.
+func addedFor(paths map[string]string, found []Interpreter) map[string]Interpreter {
+	added := map[string]Interpreter{}
+	for runtime, path := range paths {
+		want, ok := parseRuntime(runtime)
+		if !ok {
+			continue
+		}
+		for _, in := range found {
+			v, _ := parseVersion(in.Version) // interpreters without a version aren't kept
+			if in.Source == sourceAdded && in.Bin == path && in.Language == want.language && want.language.known().takes(want, v) {
+				added[runtime] = in
+			}
+		}
+	}
+	return added
 }
 
 // programAt finds a language's program at a path, or in a folder and its bin.

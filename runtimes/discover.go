@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -90,21 +91,18 @@ func Discover(ctx context.Context, o Options) (*Set, error) {
 func (s *Set) Refresh(ctx context.Context) error {
 	o := s.options
 	installed := ReadInstalled(o.Installed)
-	found := identify(ctx, append(installedCandidates(installed), candidates(o)...), filepath.Join(o.Dir, "interpreters.json"))
-	if err := ctx.Err(); err != nil {
-		return err // not all have been asked
-	}
 	paths, err := Added(o.Installed)
 	if err != nil {
 		return err
 	}
-	added := map[string]Interpreter{}
-	for runtime, path := range paths {
-		// One that isn't there any more is none: the machine's others serve.
-		if in, err := InterpreterAt(ctx, runtime, path); err == nil {
-			added[runtime] = in
-		}
+	all := slices.Concat(installedCandidates(installed), candidates(o), addedCandidates(paths))
+	found := identify(ctx, all, filepath.Join(o.Dir, "interpreters.json"))
+	if err := ctx.Err(); err != nil {
+		return err // not all have been asked
 	}
+	// Those that were added run only what they were added for.
+	added := addedFor(paths, found)
+	found = slices.DeleteFunc(found, func(in Interpreter) bool { return in.Source == sourceAdded })
 	sdks := map[string]*Installed{}
 	for n, i := range installed {
 		if key := sdkKey(i.Language, i.For); i.Kind == KindSDK && sdks[key] == nil {

@@ -92,19 +92,19 @@ func (p pip) install(t tools, into string, args ...string) ([]runtimes.Package, 
 	if err != nil {
 		return nil, fmt.Errorf("reading pip's report: %w", err)
 	}
+	if err := os.Remove(file); err != nil {
+		return nil, err
+	}
+	return parseReport(data)
+}
+
+// parseReport reads which packages were installed. One without a checksum has been checked
+// against nothing, and isn't taken.
+func parseReport(data []byte) ([]runtimes.Package, error) {
 	var r report
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("reading pip's report: %w", err)
 	}
-	if err := os.Remove(file); err != nil {
-		return nil, err
-	}
-	return r.packages()
-}
-
-// packages are those that were installed. One without a checksum has been checked against
-// nothing, and isn't taken.
-func (r report) packages() ([]runtimes.Package, error) {
 	var all []runtimes.Package
 	for _, one := range r.Install {
 		info := one.DownloadInfo.ArchiveInfo
