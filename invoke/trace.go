@@ -2,8 +2,8 @@ package invoke
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"strings"
 	"time"
 
@@ -98,14 +98,18 @@ func unrecorded(given string) string {
 
 // newHeader returns the header of a new trace, which isn't sampled.
 func newHeader(now time.Time) string {
-	var b [24]byte
-	if _, err := rand.Read(b[:]); err != nil { // it never fails on the systems we run on
+	var random [24]byte
+	if _, err := rand.Read(random[:]); err != nil { // it never fails on the systems we run on
 		panic(err)
 	}
-	var text [48]byte
-	hex.Encode(text[:], b[:])
-	return fmt.Sprintf("Root=1-%08x-%s;Parent=%s;Sampled=0;Lineage=1:%s:0",
-		now.Unix(), text[:24], text[24:40], text[40:])
+	var seconds [4]byte
+	binary.BigEndian.PutUint32(seconds[:], uint32(now.Unix())) //nolint:gosec // as the format has it, until 2106
+	b := make([]byte, 0, 128)
+	b = hex.AppendEncode(append(b, "Root=1-"...), seconds[:])
+	b = hex.AppendEncode(append(b, '-'), random[:12])
+	b = hex.AppendEncode(append(b, ";Parent="...), random[12:20])
+	b = hex.AppendEncode(append(b, ";Sampled=0;Lineage=1:"...), random[20:])
+	return string(append(b, ":0"...))
 }
 
 func newSegmentID() string {
