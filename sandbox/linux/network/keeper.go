@@ -4,6 +4,7 @@ package network
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,9 @@ const (
 	// washBatch is how many slots are cleaned together: the more, the less each costs,
 	// and the longer a Take that needs one waits.
 	washBatch = 64
+	// gather is how long a released slot waits for others to be cleaned together with,
+	// while enough are ready: looking through all processes costs the same for one.
+	gather = 20 * time.Millisecond
 	// retryMaking is how long filling ahead pauses after a failure.
 	retryMaking = 5 * time.Second
 	// routesEvery bounds how often the host's routes are looked through for new ways
@@ -193,14 +197,15 @@ func (p *Pool) clean() (next time.Time) {
 	return next
 }
 
-// due takes from the dirty slots up to washBatch that are due, and says when the next
-// of the others is.
+// due takes from the dirty slots up to washBatch that are due, with those that only wait
+// for company, and says when the next of the others is.
 func (p *Pool) due(now time.Time) (due []dirtySpace, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var rest []dirtySpace
+	begin := slices.ContainsFunc(p.dirty, func(d dirtySpace) bool { return !d.due.After(now) })
 	for _, d := range p.dirty {
-		if !d.due.After(now) && len(due) < washBatch {
+		if (!d.due.After(now) || begin && d.tries == 0) && len(due) < washBatch {
 			due = append(due, d)
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -251,9 +252,13 @@ func (p *Pool) Release(s *Slot) {
 		return
 	}
 	p.mu.Lock()
-	if !p.closed {
-		p.dirty = append(p.dirty, dirtySpace{space: s.space})
-		p.backlog[s.space.kind()]++
+	if k := s.space.kind(); !p.closed {
+		d := dirtySpace{space: s.space}
+		if len(p.idle[k]) > makersAtOnce { // nobody will need it before
+			d.due = time.Now().Add(gather)
+		}
+		p.dirty = append(p.dirty, d)
+		p.backlog[k]++
 	}
 	p.mu.Unlock()
 	p.wake()
