@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wick-run/wick/internal/testkit/official"
 	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
@@ -60,7 +61,7 @@ func BenchmarkWarm(b *testing.B) {
 		if prog.Runtime == "java17" || prog.Runtime == "dotnet8" {
 			delete(ways, "stem") // Java's are of a memory size, .NET has none
 		}
-		if dir := os.Getenv(officialVariable); dir != "" {
+		if dir := os.Getenv(official.Variable); dir != "" {
 			ways["official"] = func() *process { return startOfficial(b, dir, prog) }
 		}
 		for name, start := range ways {

@@ -103,7 +103,7 @@ func newProcess(t testing.TB, m Match) *process {
 func startStem(t testing.TB, m Match, prog program) (*process, *runtimeapi.Conn) {
 	t.Helper()
 	p := newProcess(t, m)
-	p.Write(prog.Files) // here its folder can't be put in place later
+	p.Write(prog) // here its folder can't be put in place later
 	c := set(t).Stem(m, prog.Function())
 	p.Start(c.Path, c.Args, c.Env, c.Dir, p.Connect())
 	return p, runner.Receive(p, p.Assigns, "the stem's question")
@@ -118,7 +118,7 @@ func assign(p *process, c *runtimeapi.Conn, m Match, prog program) {
 func startOrdinary(t testing.TB, m Match, prog program) *process {
 	t.Helper()
 	p := newProcess(t, m)
-	p.Write(prog.Files)
+	p.Write(prog)
 	p.Listen()
 	var env []string
 	for name, value := range p.Environment(Environment(prog.Function(), m)) {

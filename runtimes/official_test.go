@@ -2,23 +2,17 @@ package runtimes
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/wick-run/wick/internal/testkit/official"
 	"github.com/wick-run/wick/internal/testkit/runner"
 )
-
-// officialVariable names a folder with AWS's own runtime clients, as official.sh makes
-// it: python/3.12 and python/3.8 (virtual environments with awslambdaric),
-// node/index.mjs (aws-lambda-ric 3) and node24/index.mjs (aws-lambda-ric 4), each with
-// its rapid-client.node; ruby/gems/aws_lambda_ric-VERSION, and java with the jars of
-// aws-lambda-java-runtime-interface-client.
-const officialVariable = "WICK_OFFICIAL_CLIENTS"
 
 // crashes is a stream's failure that the invoker is told of as well, but the process
 // lives on here.
@@ -62,9 +56,9 @@ var differences = map[string]string{
 // TestAgainstOfficialClients runs every function of the behaviour tables under AWS's
 // clients too and compares answers, error objects, X-Ray causes, log records and exits.
 func TestAgainstOfficialClients(t *testing.T) {
-	dir := os.Getenv(officialVariable)
+	dir := os.Getenv(official.Variable)
 	if dir == "" {
-		t.Skipf("AWS's runtime clients are missing: run runtimes/official.sh DIR and set %s=DIR", officialVariable)
+		t.Skipf("AWS's runtime clients are missing: run runtimes/official.sh DIR and set %s=DIR", official.Variable)
 	}
 	var streams, streams24 []behaviour
 	for _, c := range streamCases("nodejs20.x") {
@@ -98,10 +92,10 @@ func TestAgainstOfficialClients(t *testing.T) {
 					t.Logf("not compared: %s", reason)
 					return
 				}
-				official := observe(t, startOfficial(t, dir, b.program), b)
+				theirs := observe(t, startOfficial(t, dir, b.program), b)
 				ours := observe(t, runProgram(t, b.program, table.name != "java"), b)
-				if !reflect.DeepEqual(official, ours) {
-					t.Errorf("AWS's client\n%s\nours\n%s", show(official), show(ours))
+				if !reflect.DeepEqual(theirs, ours) {
+					t.Errorf("AWS's client\n%s\nours\n%s", show(theirs), show(ours))
 				}
 			})
 		}
@@ -112,48 +106,21 @@ func startOfficial(t testing.TB, dir string, prog program) *process {
 	t.Helper()
 	m := match(t, prog.Runtime)
 	p := newProcess(t, m)
-	p.Write(prog.Files)
+	p.Write(prog)
 	p.Listen()
+	cmd, err := official.Command(dir, m.Interpreter.Bin, prog, t.TempDir())
+	if errors.Is(err, official.ErrMissing) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	env := p.Environment(Environment(prog.Function(), m))
-	env["_LAMBDA_TELEMETRY_LOG_FD"] = "1"
-	switch m.Language {
-	case Python:
-		client := "3.12"
-		if prog.Runtime == "python3.8" {
-			client = "3.8"
-		}
-		program := filepath.Join(dir, "python", client, "bin", "python3")
-		p.Cmd = exec.Command(program, "-m", "awslambdaric", prog.Handler) //nolint:gosec // a client the tester installed
-		delete(env, "PYTHONPATH")
-	case Ruby:
-		found, err := filepath.Glob(filepath.Join(dir, "ruby", "gems", "aws_lambda_ric-*", "lib"))
-		if err != nil || len(found) != 1 {
-			t.Skipf("no Ruby client in %s: %v", dir, found)
-		}
-		p.Cmd = exec.Command(m.Interpreter.Bin, "-I", found[0], "-r", "aws_lambda_ric", "-e", "AwsLambdaRIC::Bootstrap.new.start") //nolint:gosec // the machine's interpreter
-	case Java:
-		p.Cmd = exec.Command(m.Interpreter.Bin, set(t).Ordinary(m, prog.Function()).Args[1], "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", //nolint:gosec // the machine's interpreter
-			"--add-opens=java.base/java.io=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED", // for its frames and its native part
-			"-cp", filepath.Join(dir, "java")+"/*", "com.amazonaws.services.lambda.runtime.api.client.AWSLambda", prog.Handler)
-	default:
-		args := []string{"--expose-gc", "--no-experimental-require-module", "--no-experimental-detect-module"}
-		client := filepath.Join(dir, "node", "index.mjs")
-		if prog.Runtime == "nodejs24.x" {
-			args = append(args, filepath.Join(dir, "node24", "index.mjs"))
-		} else {
-			starter := filepath.Join(t.TempDir(), "index.mjs")
-			source := "import {run} from " + quote(client) + "; await run(process.cwd(), process.env._HANDLER);\n"
-			if err := os.WriteFile(starter, []byte(source), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			args = append(args, starter)
-		}
-		p.Cmd = exec.Command(m.Interpreter.Bin, args...) //nolint:gosec // the machine's interpreter
-	}
-	p.Cmd.Dir = p.Dir
+	official.Environment(env, prog.Runtime)
 	for name, value := range env {
-		p.Cmd.Env = append(p.Cmd.Env, name+"="+value)
+		cmd.Env = append(cmd.Env, name+"="+value)
 	}
+	cmd.Dir, p.Cmd, p.TelemetryFD = p.Dir, cmd, true
 	p.Run()
 	return p
 }

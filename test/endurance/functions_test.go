@@ -82,16 +82,21 @@ func zipped(name string, content []byte) ([]byte, error) {
 // create makes a function and waits until it is active.
 func (s *server) create(t *testing.T, name string, l language) {
 	t.Helper()
-	_, err := s.lambda.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+	s.createInput(t, &lambda.CreateFunctionInput{
 		FunctionName: &name, Runtime: l.runtime, Handler: &l.handler,
 		Role: aws.String("arn:aws:iam::000000000000:role/endurance"), Timeout: aws.Int32(900),
 		Code: &types.FunctionCode{ZipFile: packages[l.name]},
 	})
-	if err != nil {
+}
+
+func (s *server) createInput(t *testing.T, function *lambda.CreateFunctionInput) {
+	t.Helper()
+	name := *function.FunctionName
+	if _, err := s.lambda.CreateFunction(t.Context(), function); err != nil {
 		t.Fatalf("CreateFunction %s: %v", name, err)
 	}
 	in := &lambda.GetFunctionInput{FunctionName: &name}
-	err = lambda.NewFunctionActiveV2Waiter(s.lambda).Wait(t.Context(), in, wickserver.Patience, func(o *lambda.FunctionActiveV2WaiterOptions) {
+	err := lambda.NewFunctionActiveV2Waiter(s.lambda).Wait(t.Context(), in, wickserver.Patience, func(o *lambda.FunctionActiveV2WaiterOptions) {
 		o.MinDelay, o.MaxDelay = 10*time.Millisecond, time.Second
 	})
 	if err != nil {

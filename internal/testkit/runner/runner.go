@@ -30,7 +30,8 @@ const TaskDir = "/var/task"
 type Program struct {
 	Runtime  string
 	Handler  string
-	Files    map[string]string // content by path; "bootstrap" becomes executable
+	Files    map[string]string // content by path
+	Links    map[string]string // files of this machine, by path: programs and libraries
 	Env      map[string]string
 	Logging  wick.LoggingConfig
 	MemoryMB int // 128 when 0
@@ -65,16 +66,24 @@ func (o Outcome) Body() string {
 	return string(o.Failure.Body)
 }
 
+// Poll is a runtime's call of next, which waits for its event.
+type Poll interface {
+	SendEvent(e *runtimeapi.Event) error
+}
+
 // Process is a runtime with the Runtime API it talks to. Until it is started its fields
 // may be set.
 type Process struct {
 	Cmd *exec.Cmd
+	// TelemetryFD has the log's descriptor given to the process as 3, too.
+	TelemetryFD bool
 	// Dir is the host's folder with the function's code.
 	Dir string
 	// Polls are the runtime's calls of next that wait for an event, Assigns a stem's
 	// questions which function to be, Outcomes what was posted.
-	Polls, Assigns chan *runtimeapi.Conn
-	Outcomes       chan Outcome
+	Polls    chan Poll
+	Assigns  chan *runtimeapi.Conn
+	Outcomes chan Outcome
 
 	t        testing.TB
 	places   []string
@@ -89,7 +98,7 @@ type Process struct {
 // path inside an instance and what it is on this machine.
 func New(t testing.TB, places ...string) *Process {
 	p := &Process{
-		t: t, places: places, Polls: make(chan *runtimeapi.Conn, 8), Assigns: make(chan *runtimeapi.Conn, 1),
+		t: t, places: places, Polls: make(chan Poll, 8), Assigns: make(chan *runtimeapi.Conn, 1),
 		Outcomes: make(chan Outcome, 8), exited: make(chan struct{}),
 	}
 	p.logs.done = make(chan struct{})
@@ -125,10 +134,19 @@ func (p *Process) FailInit(f runtimeapi.Failure) *runtimeapi.Refusal {
 	return nil
 }
 
-// Write writes the function's files into a folder of its own, which becomes Dir.
-func (p *Process) Write(files map[string]string) {
+// Write puts the program's code into a folder of its own, which becomes Dir.
+func (p *Process) Write(prog Program) {
 	p.t.Helper()
-	p.Dir = WriteFiles(p.t, files)
+	p.Dir = WriteFiles(p.t, prog.Files)
+	for name, of := range prog.Links {
+		at := filepath.Join(p.Dir, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil { //nolint:gosec // a function's code
+			p.t.Fatal(err)
+		}
+		if err := os.Symlink(of, at); err != nil {
+			p.t.Fatal(err)
+		}
+	}
 }
 
 // WriteFiles writes files into a folder that is removed with the test.
@@ -143,11 +161,7 @@ func WriteFiles(t testing.TB, files map[string]string) string {
 		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil { //nolint:gosec // a function's code
 			t.Fatal(err)
 		}
-		mode := os.FileMode(0o644)
-		if name == "bootstrap" {
-			mode = 0o755
-		}
-		if err := os.WriteFile(at, []byte(text), mode); err != nil {
+		if err := os.WriteFile(at, []byte(text), 0o644); err != nil { //nolint:gosec // a function's code
 			t.Fatal(err)
 		}
 	}
@@ -247,7 +261,21 @@ func (p *Process) Run() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	// A runtime may count on writes that wait, and Go makes pipes that don't.
+	if err := syscall.SetNonblock(int(w.Fd()), false); err != nil {
+		p.t.Fatal(err)
+	}
 	p.Cmd.Stdout, p.Cmd.Stderr = w, w
+	if p.TelemetryFD {
+		// Opened anew: a runtime that makes one of them not wait leaves the other alone.
+		fd, err := syscall.Open(fmt.Sprintf("/proc/self/fd/%d", w.Fd()), syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		telemetry := os.NewFile(uintptr(fd), "telemetry")
+		defer p.close(telemetry)
+		p.Cmd.ExtraFiles = []*os.File{telemetry}
+	}
 	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = p.Cmd.Start()
 	p.close(w)
@@ -330,7 +358,7 @@ func (p *Process) Send(e Event) {
 	}
 }
 
-func (p *Process) answer(c *runtimeapi.Conn, e Event) {
+func (p *Process) answer(c Poll, e Event) {
 	p.t.Helper()
 	if e.Payload == "" {
 		e.Payload = "{}"
@@ -374,6 +402,12 @@ func (p *Process) Exit() string {
 	Receive(p, p.exited, "the process's end")
 	<-p.logs.done
 	return p.status.String()
+}
+
+// Polled waits until the runtime waits for an event.
+func (p *Process) Polled() {
+	p.t.Helper()
+	p.Polls <- Receive(p, p.Polls, "a poll")
 }
 
 // Finish lets the runtime poll again, ends it and returns its log.
