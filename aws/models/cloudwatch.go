@@ -18,6 +18,12 @@ var CloudWatch = sync.OnceValue(func() *Service {
 		"AccessDeniedException":     "AccessDenied",
 		"UnknownOperationException": "InvalidAction",
 		"ThrottlingException":       "Throttling",
+
+		"InvalidSignatureException":           "SignatureDoesNotMatch",
+		"MissingAuthenticationTokenException": "MissingAuthenticationToken",
+		"IncompleteSignatureException":        "IncompleteSignature",
+		"UnrecognizedClientException":         "InvalidClientTokenId",
+		"ExpiredTokenException":               "ExpiredToken",
 	}
 	return s
 })
