@@ -80,3 +80,41 @@ func TestAFunctionThatHasItsPartOfBusyCPUsGetsNoMoreInstances(t *testing.T) {
 		t.Error("it is sated though the CPUs are idle")
 	}
 }
+
+// A function that has its part of the memory takes no instance that another one uses; one
+// that has none, or less than its part, may.
+func TestABurstDoesNotTakeTheInstancesOfOthersInUse(t *testing.T) {
+	const budget, each = 100, 10
+	now := time.Now()
+	for _, c := range []struct {
+		what          string
+		others, burst int // instances
+		idleFor       time.Duration
+		want          bool // the idle one stays
+	}{
+		{"a burst that has its part", 1, 8, time.Second, true},
+		{"a burst that is just at its part", 1, 5, time.Second, true},
+		{"one below its part", 1, 3, time.Second, false},
+		{"one without an instance", 1, 0, time.Second, false},
+		{"one that has its part, and another that has more", 6, 5, time.Second, false},
+		{"one that nobody uses", 1, 8, 2 * inUse, false},
+	} {
+		f := &Fleet{o: Options{MemoryBytes: budget}, pools: map[key]*pool{}}
+		pools := map[string]*pool{}
+		for name, n := range map[string]int{"other": c.others, "burst": c.burst} {
+			p := &pool{key: key{version: name}, members: map[*member]struct{}{}, typical: each}
+			for range n {
+				p.members[&member{pool: p}] = struct{}{}
+			}
+			pools[name], f.pools[p.key] = p, p
+		}
+		idle := &member{pool: pools["other"], idleSince: now.Add(-c.idleFor)}
+		pools["other"].idle = []*member{idle}
+		if got := f.longestIdle(pools["burst"]) == nil; got != c.want {
+			t.Errorf("%s: it stays: %t", c.what, got)
+		}
+		if f.longestIdle(nil) != idle {
+			t.Errorf("%s: over the budget it doesn't go", c.what)
+		}
+	}
+}
