@@ -422,6 +422,19 @@ func TestAProgramThatCannotRunSaysSoAsAWSDoes(t *testing.T) {
 	}
 }
 
+func TestAGoFunctionsProgramIsItsHandler(t *testing.T) {
+	s := newStage(t)
+	f := s.function(t, "go1.x", "main", fmt.Sprintf(misbehave, ""))
+	f.Handler = "main"
+	i := s.bring(t, f)
+	if a := s.invoke(t, i, "ID", `"call('POST', response, os.environ['AWS_EXECUTION_ENV'])"`); string(a.Payload) != "AWS_Lambda_go1.x" {
+		t.Errorf("the answer is %s", a.Payload)
+	}
+	if got := s.events.text(); !strings.Contains(got, "Runtime Version: go:1.") {
+		t.Errorf("its log is\n%s", got)
+	}
+}
+
 func TestWhoStartsAnEventIsToldItsAnswerOnce(t *testing.T) {
 	s := newStage(t)
 	i := s.bring(t, s.function(t, "python3.12", "app.py", `

@@ -234,7 +234,7 @@ func (i *Instance) ordinaryCommand(f *wick.Function, environ map[string]string) 
 	m := i.match
 	m.Mounts = i.plan.Match.Mounts // the sandbox may be older than what f was matched with
 	cmd := i.host.Runtimes.Ordinary(m, f)
-	if i.match.Language == runtimes.Provided {
+	if i.match.Language == runtimes.Provided && cmd.Path == "" {
 		path, ok := runtimes.FindBootstrap(i.folders.task, i.folders.opt)
 		if !ok {
 			return cmd, &startError{noBootstrapFault([]string{"/var/task/bootstrap", "/opt/bootstrap"})}

@@ -66,8 +66,12 @@ func (s *Set) StemKey(m Match, f *wick.Function) string {
 }
 
 // Ordinary returns how to start f's runtime with its environment from the beginning. For
-// a provided runtime Path is empty: it is what FindBootstrap returns.
+// a provided runtime Path is empty, it is what FindBootstrap returns, but for go1.x.
 func (s *Set) Ordinary(m Match, f *wick.Function) Command {
+	if m.Runtime == goOneRuntime {
+		program := goOneProgram(f.Handler)
+		return Command{Path: program, Args: []string{program}, Dir: taskDir}
+	}
 	if m.Language == Provided {
 		return Command{Dir: taskDir}
 	}

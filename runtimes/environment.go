@@ -54,7 +54,7 @@ func base(m Match) map[string]string {
 		"LAMBDA_TASK_ROOT":   taskDir,
 		"LAMBDA_RUNTIME_DIR": runtimeDir,
 	}
-	if m.Language != Provided {
+	if m.Language != Provided || m.Runtime == goOneRuntime {
 		env["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + m.Runtime
 		env["PWD"] = taskDir
 		env["SHLVL"] = "0"

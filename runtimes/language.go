@@ -91,7 +91,7 @@ type language struct {
 const logFrames = "WICK_LOG_FRAMES=1"
 
 // languages are all there are, in the order they are looked for.
-var languages = []*language{node, python, ruby, java, dotnet, provided}
+var languages = []*language{node, python, ruby, java, dotnet, provided, goOne}
 
 // known returns a language's description, that of provided for one that isn't known.
 func (l Language) known() *language {

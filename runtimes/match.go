@@ -47,6 +47,9 @@ func (s *Set) find(runtime string, strict bool) (Match, *Installed, error) {
 	if want.language == Provided {
 		m.Exact = true
 		m.RuntimeVersion = "provided:" + providedSuffix(runtime) + "v1"
+		if runtime == goOneRuntime {
+			m.RuntimeVersion = "go:1.v1"
+		}
 		return m, nil, nil
 	}
 	s.mu.RLock()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -21,6 +22,19 @@ var provided = &language{
 	identifier: regexp.MustCompile(`^(?:\d+)?(?:\..+)?$`),
 	ordinary:   func(*wick.Function) bool { return true },
 }
+
+// goOne is Go's old runtime: a provided one whose program is named by the handler. What
+// aws-lambda-go builds looks for the Runtime API there, too.
+var goOne = &language{
+	name: Provided, title: "Go", prefix: "go1",
+	identifier: regexp.MustCompile(`^\.x$`),
+	ordinary:   func(*wick.Function) bool { return true },
+}
+
+const goOneRuntime = "go1.x"
+
+// goOneProgram is where inside the program of a go1.x function is.
+func goOneProgram(handler string) string { return taskDir + path.Clean("/"+handler) }
 
 // Bootstraps are where a provided runtime's program is looked for, inside, in order.
 var Bootstraps = []string{taskDir + "/bootstrap", "/opt/bootstrap"}
