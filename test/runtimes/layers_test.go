@@ -53,6 +53,18 @@ func wantJSON(t *testing.T, s *wickserver.Server, name string, want map[string]a
 	}
 }
 
+// wantBoth creates a function twice, to be served by a runtime that was booted before /opt
+// was there and by one that wasn't, and compares the answers. In each "stem" says which.
+func wantBoth(t *testing.T, s *wickserver.Server, name string, f function, layers []string, want map[string]any) {
+	t.Helper()
+	for how, env := range map[string]map[string]string{"stem": nil, "ordinary": {"LANGUAGE": "en"}} { // read as a program starts
+		f.env = env
+		want["stem"] = how == "stem"
+		createWith(t, s, name+"-"+how, f, layers...)
+		wantJSON(t, s, name+"-"+how, want)
+	}
+}
+
 // tools is what any language finds in a layer: programs on PATH, libraries, files; of two
 // layers the later one's.
 func tools(t *testing.T, c *lambda.Client, name string) []string {
@@ -102,12 +114,11 @@ def handler(event, context):
         'tool': subprocess.check_output(['tool'], text=True).strip(),
         'answer': ctypes.CDLL('libanswer.so').answer(),
         'first': open('/opt/first').read(), 'both': open('/opt/both').read(),
-        'writable': writable,
+        'writable': writable, 'stem': 'WICK_STEM' in open('/proc/self/environ').read(),
     }
 `,
 	})}
-	createWith(t, s, "layers-python", f, layers...)
-	wantJSON(t, s, "layers-python", map[string]any{
+	wantBoth(t, s, "layers-python", f, layers, map[string]any{
 		"plain": "from python", "deep": "from site-packages", "elsewhere": "by a .pth file", "own": "from the package",
 		"other": false, "data": "hello", "tool": "second", "answer": 42.0, "first": "1", "both": "2", "writable": false,
 	})
@@ -157,6 +168,7 @@ func TestNodeFindsWhatLayersBring(t *testing.T) {
 	answer := `{
   plain: plain.word, exact: exact.word, own: own.word, esm: esm.word, other,
   tool: execFileSync("tool").toString().trim(), both: readFileSync("/opt/both", "utf8"),
+  stem: readFileSync("/proc/self/environ", "utf8").includes("WICK_STEM"),
 }`
 	const find = `let other; try { require("other"); other = true; } catch { other = false; }
 `
@@ -172,10 +184,9 @@ const require = createRequire(import.meta.url);
 ` + find + `export const handler = async () => (` + answer + `);`},
 	} {
 		t.Run(f.name, func(t *testing.T) {
-			createWith(t, s, "layers-node-"+f.name, function{runtime: "nodejs20.x", handler: "index.handler", code: zipped(t, map[string]string{
+			wantBoth(t, s, "layers-node-"+f.name, function{runtime: "nodejs20.x", handler: "index.handler", code: zipped(t, map[string]string{
 				f.file: f.source, "node_modules/own/index.js": module + "'from the package'",
-			})}, layers...)
-			wantJSON(t, s, "layers-node-"+f.name, map[string]any{
+			})}, layers, map[string]any{
 				"plain": "from nodejs", "exact": "from nodejs/node20", "own": "from the package", "esm": "an ES module",
 				"other": false, "tool": "second", "both": "2",
 			})
@@ -198,18 +209,18 @@ func TestRubyFindsWhatLayersBring(t *testing.T) {
   s.name = 'jewel'; s.version = '1.0.0'; s.summary = 'one'; s.authors = ['us']; s.files = ['lib/jewel.rb']; s.require_paths = ['lib']
 end`,
 	}))
-	createWith(t, s, "layers-ruby", function{runtime: "ruby3.3", handler: "app.handler", code: zipped(t, map[string]string{
+	wantBoth(t, s, "layers-ruby", function{runtime: "ruby3.3", handler: "app.handler", code: zipped(t, map[string]string{
 		"own.rb": "OWN = 'from the package'",
 		"app.rb": `
 require 'plain'
 require 'jewel'
 require 'own'
 def handler(event:, context:)
-  { plain: PLAIN, gem: Jewel::WORD, own: OWN, tool: %x(tool).strip, both: File.read('/opt/both') }
+  { plain: PLAIN, gem: Jewel::WORD, own: OWN, tool: %x(tool).strip, both: File.read('/opt/both'),
+    stem: File.read('/proc/self/environ').include?('WICK_STEM') }
 end
 `,
-	})}, layers...)
-	wantJSON(t, s, "layers-ruby", map[string]any{
+	})}, layers, map[string]any{
 		"plain": "from ruby/lib", "gem": "a gem", "own": "from the package", "tool": "second", "both": "2",
 	})
 }
