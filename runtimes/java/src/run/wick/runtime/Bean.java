@@ -22,12 +22,14 @@ final class Bean {
     /** One property; what it lacks is null. */
     static final class Property {
         final String name;
+        String written; // the name in JSON
         Method getter;
         Method setter;
         Field field;
 
         Property(String name) {
             this.name = name;
+            written = name;
         }
 
         boolean readable() {
@@ -53,9 +55,6 @@ final class Bean {
 
     private static final Map<Class<?>, Bean> KNOWN = new ConcurrentHashMap<>();
 
-    /** AWS's library of event types: its names don't always follow the property's, and it has no annotations. */
-    private static final String EVENTS = "com.amazonaws.services.lambda.runtime.events.";
-
     private final Class<?> type;
     private final Map<String, Property> properties = new LinkedHashMap<>();
     private final Map<String, Property> writable = new LinkedHashMap<>();
@@ -76,7 +75,7 @@ final class Bean {
 
     private Bean(Class<?> type) {
         this.type = type;
-        event = type.getName().startsWith(EVENTS);
+        event = EventNames.isEvent(type);
         List<Type> types = null;
         List<String> names = null;
         Constructor<?> found = null;
@@ -101,16 +100,31 @@ final class Bean {
         constructor = found;
         components = types != null && found != null ? types : null;
         componentNames = names;
+        if (event) {
+            rename();
+        }
         for (Iterator<Property> all = properties.values().iterator(); all.hasNext(); ) {
             Property p = all.next();
             if (p.field != null && !Modifier.isPublic(p.field.getModifiers())) {
                 p.field = null; // only for the order
             }
             if (p.setter != null || p.field != null) {
-                writable.put(key(p.name), p);
+                writable.put(key(p.written), p);
             }
             if (!p.readable()) {
                 all.remove();
+            }
+        }
+    }
+
+    private void rename() {
+        for (Property p : new ArrayList<>(properties.values())) {
+            p.written = EventNames.usual(type, p.name);
+            String given = EventNames.of(type, p.name);
+            if (given != null) {
+                p.written = given;
+                properties.remove(p.name);
+                properties.put(p.name, p); // behind the others
             }
         }
     }
@@ -212,10 +226,20 @@ final class Bean {
 
     private Constructor<?> withoutParameters() {
         try {
-            return open(type.getDeclaredConstructor());
+            // A class inside another, not static, takes an object of that.
+            return open(isInner() ? type.getDeclaredConstructor(type.getDeclaringClass()) : type.getDeclaredConstructor());
         } catch (NoSuchMethodException e) {
             return null;
         }
+    }
+
+    private boolean isInner() {
+        return type.getDeclaringClass() != null && !Modifier.isStatic(type.getModifiers());
+    }
+
+    /** Says whether values are made with an object of a class that this one is inside of. */
+    boolean isInside(Class<?> outer) {
+        return isInner() && type.getDeclaringClass() == outer;
     }
 
     private boolean settable() {
@@ -259,7 +283,7 @@ final class Bean {
     }
 
     Object make(Object... values) throws ReflectiveOperationException {
-        if (constructor == null) {
+        if (constructor == null || constructor.getParameterCount() != values.length) {
             throw new InstantiationException("Cannot construct instance of `" + type.getName()
                     + "` (no Creators, like default constructor, exist)");
         }
@@ -278,22 +302,5 @@ final class Bean {
     /** An event's names differ in case and hyphens: Records, eventSourceARN, detail-type, x-amz-id-2. */
     String key(String name) {
         return event ? name.replace("-", "").toLowerCase(Locale.ROOT) : name;
-    }
-
-    /** The name a property is written under. */
-    String written(String name) {
-        if (!event) {
-            return name;
-        }
-        switch (name) {
-            case "records":
-                return type.getName().contains("Firehose") || type.getName().contains("Kafka") ? name : "Records";
-            case "eventSourceArn":
-                return "eventSourceARN";
-            case "detailType":
-                return "detail-type";
-            default:
-                return name;
-        }
     }
 }

@@ -96,7 +96,7 @@ final class JsonReader {
             }
         }
         Object value = scalar(tree, raw, event);
-        return value == NO_SCALAR ? bean(tree, type, raw) : value;
+        return value == NO_SCALAR ? bean(tree, type, raw, null) : value;
     }
 
     /** A value of no particular type. */
@@ -369,7 +369,8 @@ final class JsonReader {
         }
     }
 
-    private Object bean(Object tree, Type type, Class<?> raw) {
+    /** outer is the object that one of an inner class is made with, else null. */
+    private Object bean(Object tree, Type type, Class<?> raw, Object outer) {
         Map<?, ?> object = (Map<?, ?>) tree;
         Bean bean = Bean.of(raw);
         Map<TypeVariable<?>, Type> known = type instanceof Class ? NOTHING : Types.variables(type);
@@ -388,12 +389,12 @@ final class JsonReader {
                 name = null;
                 return bean.make(values);
             }
-            Object made = bean.make();
+            Object made = outer == null ? bean.make() : bean.make(outer);
             for (Map.Entry<?, ?> e : object.entrySet()) {
                 name = (String) e.getKey();
                 Bean.Property p = bean.writable(name);
                 if (p != null) {
-                    p.set(made, make(e.getValue(), Types.resolve(inherited(p, raw, type, known), known), bean.event));
+                    p.set(made, member(e.getValue(), Types.resolve(inherited(p, raw, type, known), known), bean.event, made));
                 }
             }
             return made;
@@ -402,6 +403,14 @@ final class JsonReader {
         } catch (ReflectiveOperationException | Mismatch e) {
             throw new Mismatch(where(raw, name, e), e instanceof Mismatch ? e.getCause() : e);
         }
+    }
+
+    private Object member(Object tree, Type type, boolean event, Object of) {
+        Class<?> raw = Types.raw(type);
+        if (tree instanceof Map && raw.getDeclaringClass() == of.getClass() && Bean.of(raw).isInside(of.getClass())) {
+            return bean(tree, type, raw, of);
+        }
+        return make(tree, type, event);
     }
 
     /** A property's type, with the variables of a generic parent resolved. */

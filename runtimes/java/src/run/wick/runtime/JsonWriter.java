@@ -164,7 +164,7 @@ final class JsonWriter {
             }
             if (member != null) {
                 out.append(separator);
-                quote(bean.written(p.name), out);
+                quote(p.written, out);
                 out.append(':');
                 write(member, out, depth + 1, bean.event);
                 separator = ',';
