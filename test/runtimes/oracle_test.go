@@ -10,7 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -259,7 +259,8 @@ func TestReplayOfTheRealRuntimes(t *testing.T) {
 		t.Skip(skip)
 	}
 	ours := map[string]bool{}
-	var passed atomic.Int32
+	var mu sync.Mutex // guards tallies
+	tallies := map[string]*tally{}
 	t.Run("entries", func(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(entries)) {
 			m := entryName.FindStringSubmatch(name)
@@ -278,10 +279,15 @@ func TestReplayOfTheRealRuntimes(t *testing.T) {
 			}
 			t.Run(m[1]+"/"+m[2], func(t *testing.T) {
 				t.Parallel()
+				t.Cleanup(func() {
+					mu.Lock()
+					defer mu.Unlock()
+					if tallies[m[2]] == nil {
+						tallies[m[2]] = &tally{}
+					}
+					tallies[m[2]].add(t)
+				})
 				check(t, script, m[1], m[2], entries[name])
-				if !t.Failed() && !t.Skipped() {
-					passed.Add(1)
-				}
 			})
 		}
 	})
@@ -290,7 +296,36 @@ func TestReplayOfTheRealRuntimes(t *testing.T) {
 			t.Errorf("%s is in the table and not recorded", name)
 		}
 	}
-	t.Logf("%d of %d entries for nodejs, python, ruby, java, dotnet and provided pass", passed.Load(), len(ours))
+	var all tally
+	for _, runtime := range slices.Sorted(maps.Keys(tallies)) {
+		n := tallies[runtime]
+		t.Logf("%-16s %s", runtime, n)
+		all.passed, all.failed, all.skipped = all.passed+n.passed, all.failed+n.failed, all.skipped+n.skipped
+	}
+	t.Logf("%-16s %s", "all", &all)
+}
+
+// tally is how a runtime's entries came out.
+type tally struct{ passed, failed, skipped int }
+
+func (n *tally) add(t *testing.T) {
+	switch {
+	case t.Skipped():
+		n.skipped++
+	case t.Failed():
+		n.failed++
+	default:
+		n.passed++
+	}
+}
+
+// String counts what passed of what this machine can run.
+func (n *tally) String() string {
+	text := fmt.Sprintf("%d of %d pass", n.passed, n.passed+n.failed)
+	if n.skipped > 0 {
+		text += fmt.Sprintf(", nothing here runs %d more", n.skipped)
+	}
+	return text
 }
 
 // runBy says what runs a runtime's functions on this machine.
