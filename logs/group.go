@@ -33,7 +33,7 @@ type stream struct {
 	sealed  []*chunk     // not stored yet, oldest first
 	bytes   int64        // of open and sealed
 	dropped wick.LogsDropped
-	touched time.Time // of the last record
+	touched time.Time // when the last chunk was begun
 	done    bool      // no more records to come
 }
 
@@ -126,9 +126,9 @@ func (g *group) appendRecord(l *Logs, st *stream, at time.Time, requestID string
 
 // add puts a record with its timestamp into the stream's open chunk. g.mu is held.
 func (g *group) add(l *Logs, st *stream, millis int64, requestID string, text []byte) (full bool) {
-	now := time.Now()
-	st.touched = now
-	if st.open == nil {
+	if st.open == nil { // the clock is read for each chunk, not for each record
+		now := time.Now()
+		st.touched = now
 		st.open = &chunk{group: g, stream: st, first: position{millis, st.next}, oldest: millis, newest: millis, ingested: now.UnixMilli()}
 		g.dirty = append(g.dirty, st)
 	}
