@@ -38,9 +38,18 @@ function resolver(parents) {
           // It isn't there either.
         }
       }
-      throw err;
+      throw withoutUs(err);
     }
   };
+}
+
+// withoutUs takes the lines of this file and of what calls it out of an error's stack.
+function withoutUs(err) {
+  if (typeof err?.stack === "string") {
+    const lines = err.stack.split("\n");
+    err.stack = lines.filter((line) => !/customization_hooks|wick\/resolve\.mjs/.test(line)).join("\n");
+  }
+  return err;
 }
 
 let parents = [];
