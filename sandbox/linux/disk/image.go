@@ -63,7 +63,15 @@ func (s *images) template(ctx context.Context, dir string, sizeMB int) (*templat
 		s.bySize[sizeMB] = m
 		s.mu.Unlock()
 		// Others wait for this one: it goes on when who asked first has given up.
-		m.template, m.err = makeTemplate(context.WithoutCancel(ctx), dir, sizeMB)
+		if sizeMB == AheadMB {
+			m.template = kept(dir, sizeMB)
+		}
+		if m.template == nil {
+			m.template, m.err = makeTemplate(context.WithoutCancel(ctx), dir, sizeMB)
+			if m.err == nil && sizeMB == AheadMB {
+				_ = m.template.keep(dir, sizeMB) // or it is made again the next time
+			}
+		}
 		if m.err != nil {
 			s.mu.Lock()
 			delete(s.bySize, sizeMB)

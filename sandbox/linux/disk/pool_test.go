@@ -250,8 +250,9 @@ func TestAClosedPoolGivesNoDisks(t *testing.T) {
 	if err := d.Release(); err != nil {
 		t.Errorf("release what Close has ended: %v", err)
 	}
-	if entries, err := os.ReadDir(p.dir); len(entries) > 0 || err != nil {
-		t.Errorf("in its folder are %v, %v", entries, err)
+	entries, err := os.ReadDir(p.dir)
+	if len(entries) != 1 || entries[0].Name() != filepath.Base(keptPath(p.dir, AheadMB)) || err != nil {
+		t.Errorf("in its folder are %v, %v, and not only the template that is kept", entries, err)
 	}
 }
 
