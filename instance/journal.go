@@ -18,6 +18,11 @@ const tailBytes = 4 << 10
 // no function to attribute it to.
 const maxEarlyBytes = 16 << 10
 
+// grownPipe is how much a log pipe holds at most: what a function prints in some
+// milliseconds at its fastest, so that it isn't held up when its reader has to wait for a
+// core.
+const grownPipe = 1 << 20
+
 // maxKeptBuffer is the largest buffer that is kept for the instance's whole life.
 const maxKeptBuffer = 64 << 10
 
@@ -70,7 +75,7 @@ func newJournal(rec wick.Recorder, now func() time.Time) (*journal, error) {
 		_ = rc.Read(func(uintptr) bool {
 			for {
 				j.mu.Lock()
-				more := j.drain()
+				more := j.read()
 				closed := j.closed
 				j.mu.Unlock()
 				if closed || !more {
@@ -171,15 +176,22 @@ func (j *journal) record(at time.Time, e wick.Event) {
 	}
 }
 
-// pipeBytes is how much a pipe holds, and so what one read empties it with.
+// pipeBytes is how much one read takes: what a pipe holds that could not be grown.
 const pipeBytes = 64 << 10
 
 var readPool = sync.Pool{New: func() any { b := make([]byte, pipeBytes); return &b }}
 
-// drain reads what is in the pipe when it is called; more says that something may have
-// come since. It never waits for a pipe to run empty that a function goes on filling.
+// drain reads what is in the pipe when it is called. It never waits for a pipe to run
+// empty that a function goes on filling. j.mu is held.
+func (j *journal) drain() {
+	for read := 0; read < grownPipe && j.read(); { // what was in it is no more than that
+		read += pipeBytes
+	}
+}
+
+// read takes the next part of what is in the pipe; more says that there may be another.
 // j.mu is held.
-func (j *journal) drain() (more bool) {
+func (j *journal) read() (more bool) {
 	if j.closed {
 		return false
 	}

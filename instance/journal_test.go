@@ -3,6 +3,7 @@ package instance
 import (
 	"io"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,6 +55,35 @@ func newTestJournal(t *testing.T, rec wick.Recorder) *journal {
 	t.Cleanup(j.close)
 	j.assign(&wick.Source{Function: &wick.Function{}})
 	return j
+}
+
+// All that fits a pipe was printed before what the platform states next.
+func TestALotThatWasPrintedIsTakenInBeforeTheEnd(t *testing.T) {
+	rec := &lines{}
+	j := newTestJournal(t, rec)
+	n := grownPipe / 2 / 100
+	if runtime.GOOS != "linux" { // pipes are as they are
+		n = 100
+	}
+	line := []byte(strings.Repeat("x", 99) + "\n")
+	for _, ends := range []func(){func() { j.finish(time.Now()) }, j.ended, j.close} {
+		j.mu.Lock() // the reader waits, as it does for a core
+		for range n {
+			if _, err := j.w.Write(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rec.mu.Lock()
+		rec.text = nil
+		rec.mu.Unlock()
+		j.mu.Unlock()
+		ends()
+		rec.mu.Lock()
+		if len(rec.text) != n {
+			t.Errorf("%d of %d lines were taken in", len(rec.text), n)
+		}
+		rec.mu.Unlock()
+	}
 }
 
 func TestAProcessThatPrintsWithoutEndDoesNotHoldUpThePlatform(t *testing.T) {
