@@ -177,12 +177,25 @@ func linkTree(from, to string) error {
 				return nil
 			}
 		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(target, data, 0o644) //nolint:gosec // read by an instance's user
+		return copyFile(path, target)
 	})
+}
+
+// copyFile copies with the time of the last change, which says whether compiled Python is
+// that of its source.
+func copyFile(path, target string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(target, data, info.Mode().Perm()); err != nil {
+		return err
+	}
+	return os.Chtimes(target, info.ModTime(), info.ModTime())
 }
 
 // sweepFolders removes the folders of SDKs that aren't installed any more. No instance may

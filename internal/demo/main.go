@@ -57,6 +57,8 @@ var examples = []example{
 		`{"log":"10.0.0.1 - - [24/Nov/2026:20:15:00 +0000] \"GET / HTTP/1.1\" 200 512\n10.0.0.2 - - [24/Nov/2026:20:15:01 +0000] \"GET /x HTTP/1.1\" 404 19"}`, false},
 	{"Bash", "bash", "bash-hello", nil, `{"name":"Ada"}`, false},
 	{"C++", "c++", "cpp-hello", nil, `{"name":"Ada"}`, false},
+	{"Python", "python3", "python-inventory", []string{"--timeout", "20", "--memory", "512"}, `{}`, false},
+	{"Node.js", "node", "node-inventory", []string{"--timeout", "20", "--memory", "512"}, `{}`, false},
 	{"Node.js", "node", "failing-error", nil, `{"item":"candles"}`, true},
 	{"Python", "python3", "failing-timeout", []string{"--timeout", "1"}, `{}`, true},
 }
@@ -166,9 +168,12 @@ func (d *demo) prepare(ctx context.Context, e example) (folder, missing string, 
 	folder = "examples/" + e.dir
 	if e.needs != "" {
 		if !found(e.needs) {
-			missing = e.needs
+			return folder, e.needs, nil
 		}
-		return folder, missing, nil
+		if language, ok := sdkExamples[e.dir]; ok {
+			missing, err = d.installSDK(ctx, language)
+		}
+		return folder, missing, err
 	}
 	if os.Getenv("DOTNET_ROOT") == "" && !found("dotnet") {
 		return "", ".NET", nil
