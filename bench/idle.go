@@ -56,7 +56,9 @@ func idle(ctx context.Context, b *bench) (err error) {
 	if _, err := callAll(ctx, w, count, name, 2*runtime.NumCPU(), 2); err != nil {
 		return err
 	}
-	pause(ctx, time.Duration(b.times(15, 5))*time.Second)
+	if err := w.awaitQuiet(ctx); err != nil {
+		return err
+	}
 	then, err := b.census(ctx, w)
 	if err != nil {
 		return err
@@ -75,6 +77,18 @@ func idle(ctx context.Context, b *bench) (err error) {
 		fmt.Sprintf("%d functions, 1,769 MB each, invoked twice; created in %v, first events in %v (%.0f/s)", count,
 			created.Round(time.Second), started.Round(time.Second), float64(count)/started.Seconds()))
 	return nil
+}
+
+// awaitQuiet waits until what was booted ahead while many were started is no longer kept,
+// for two minutes at most.
+func (w *wickServer) awaitQuiet(ctx context.Context) error {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		pause(ctx, 5*time.Second)
+		live, err := w.live(ctx)
+		if err != nil || len(live.Ahead) <= 2 || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // census is what a server and all below it use.
@@ -131,7 +145,8 @@ func (b *bench) addIdle(before, then, now census, again sample, count int, watch
 	pss := float64(now.sum()) / gib
 	b.add(row{what: fmt.Sprintf("%d idle instances: what the machine has less of (MemAvailable); processes alone (PSS, the server's too) %.2f GiB", count, pss), how: how}.
 		under(max(gone, pss), limit, "%.2f GiB"))
-	for name, what := range map[string]string{"node": "Node.js", "python3.11": "Python", "wick": "wick serve", "wick-init": "wick-init"} {
+	for _, of := range [][2]string{{"node", "Node.js"}, {"python3.11", "Python"}, {"wick", "wick serve"}, {"wick-init", "wick-init"}} {
+		name, what := of[0], of[1]
 		if n := int64(now.count[name]); n > 0 {
 			b.add(row{what: fmt.Sprintf("%d idle instances: memory of one %s process (PSS; its own alone: %s)", count, what, mib(now.private[name]/n)), figure: mib(now.pss[name] / n), how: how})
 		}

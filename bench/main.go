@@ -134,11 +134,15 @@ func run(ctx context.Context, o options) (err error) {
 			failed = append(failed, fmt.Errorf("%s: %w", s.name, err))
 			b.add(row{what: s.what, figure: "failed", how: "`" + s.name + "`"})
 		}
+		if err := b.save(); err != nil { // after each, should the next not come to its end
+			return err
+		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return errors.Join(append(failed, b.save())...)
+	fmt.Print(b.table())
+	return errors.Join(failed...)
 }
 
 func (b *bench) add(rows ...row) { b.rows = append(b.rows, rows...) }

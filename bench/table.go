@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,8 +39,9 @@ func (r row) over(figure, bar float64, format string) row {
 	return r
 }
 
-// write writes the table of all results.
-func (b *bench) write(w io.Writer) error {
+// table renders all results so far.
+func (b *bench) table() string {
+	w := &strings.Builder{}
 	load, _ := os.ReadFile("/proc/loadavg")                                                                     // only Linux says
 	revision, _ := exec.CommandContext(context.Background(), "git", "describe", "--always", "--dirty").Output() // "" outside of git
 	fmt.Fprintf(w, "# Results\n\nMeasured by `make bench`%s on %s at revision %s: %s/%s, %d cores, %s.",
@@ -62,8 +62,8 @@ func (b *bench) write(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s |\n", r.what, r.median, r.p99, r.figure, r.bar, reached, r.how)
 	}
-	_, err := fmt.Fprintf(w, "\nIt took %s.\n", time.Since(b.began).Round(time.Second))
-	return err
+	fmt.Fprintf(w, "\nIt took %s.\n", time.Since(b.began).Round(time.Second))
+	return w.String()
 }
 
 func firstField(s string) string {
@@ -85,15 +85,10 @@ func (b *bench) versions() string {
 	return strings.Join(all, ", ")
 }
 
-// save writes the table to its file, and to standard output.
+// save writes the table to its file.
 func (b *bench) save() error {
-	var text strings.Builder
-	if err := b.write(&text); err != nil {
-		return err
-	}
-	fmt.Print(text.String())
 	if err := os.MkdirAll(filepath.Dir(b.o.out), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(b.o.out, []byte(text.String()), 0o644) //nolint:gosec // results are for everybody
+	return os.WriteFile(b.o.out, []byte(b.table()), 0o644) //nolint:gosec // results are for everybody
 }

@@ -28,7 +28,8 @@ type stock struct {
 	ready   []*stem // the first was booted first; the last may still be booting
 	booting int     // those without a sandbox yet
 	// demand is how many were asked for lately: each take and each new function adds
-	// one, and half of it is forgotten with every demandHalfLife.
+	// one, and half of it is forgotten with every demandHalfLife. It doesn't grow beyond
+	// what can be kept, so that a long storm is forgotten as soon as a short one.
 	demand   float64
 	demandAt time.Time
 	lastUsed time.Time
@@ -36,7 +37,7 @@ type stock struct {
 }
 
 const (
-	demandHalfLife = 30 * time.Second
+	demandHalfLife = 15 * time.Second
 	// stemShare of the memory budget is what all stems may count for.
 	stemShare = 0.1
 	// stemPause is how long a kind whose boot failed is left alone.
@@ -64,7 +65,7 @@ func (f *Fleet) Anticipate(fn *wick.Function) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stockOf(plan).want(time.Now())
+	f.stockOf(plan).want(time.Now(), f.o.MaxStems)
 	f.wakeStocker()
 }
 
@@ -100,7 +101,7 @@ func (f *Fleet) takeStem(p instance.Plan, m *member) *instance.Instance {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.stockOf(p)
-	s.want(time.Now())
+	s.want(time.Now(), f.o.MaxStems)
 	f.wakeStocker()
 	if len(s.ready) == 0 {
 		return nil
@@ -112,9 +113,9 @@ func (f *Fleet) takeStem(p instance.Plan, m *member) *instance.Instance {
 	return st.inst
 }
 
-// want notes that one more was asked for.
-func (s *stock) want(now time.Time) {
-	s.demand = s.demandNow(now) + 1
+// want notes that one more was asked for, of which at most so many can be kept.
+func (s *stock) want(now time.Time, most int) {
+	s.demand = min(s.demandNow(now)+1, float64(most))
 	s.demandAt, s.lastUsed = now, now
 }
 
