@@ -28,6 +28,8 @@ type Options struct {
 	Groups wick.LogGroupStore
 	Now    func() time.Time // nil for the system's clock
 
+	// Rates are how fast requests may come; nil is without limits.
+	Rates Rates
 	// Filters is told when a group's filters change; nil: they are kept and not applied.
 	Filters Filters
 	// FindFunction fails unless there is the function that a subscription shall deliver
@@ -50,6 +52,7 @@ type API struct {
 	queries *queries
 	// sessions are the live tails under way.
 	sessions sessions
+	limiter  limiter
 }
 
 // New returns the API with every operation it has registered.
@@ -63,39 +66,38 @@ func New(o Options) *API {
 	if o.TailFor <= 0 {
 		o.TailFor = tailFor
 	}
-	a := &API{o: o, service: protocol.NewService(models.Logs()), queries: newQueries()}
-	s := a.service
-	protocol.Handle(s, "DescribeLogGroups", a.describeLogGroups)
-	protocol.Handle(s, "ListLogGroups", a.listLogGroups)
-	protocol.Handle(s, "CreateLogGroup", a.createLogGroup)
-	protocol.Handle(s, "DeleteLogGroup", a.deleteLogGroup)
-	protocol.Handle(s, "PutRetentionPolicy", a.putRetentionPolicy)
-	protocol.Handle(s, "DeleteRetentionPolicy", a.deleteRetentionPolicy)
-	protocol.Handle(s, "PutLogGroupDeletionProtection", a.putLogGroupDeletionProtection)
-	protocol.Handle(s, "DescribeLogStreams", a.describeLogStreams)
-	protocol.Handle(s, "CreateLogStream", a.createLogStream)
-	protocol.Handle(s, "DeleteLogStream", a.deleteLogStream)
-	protocol.Handle(s, "PutLogEvents", a.putLogEvents)
-	protocol.Handle(s, "GetLogEvents", a.getLogEvents)
-	protocol.Handle(s, "FilterLogEvents", a.filterLogEvents)
-	protocol.HandleEvents(s, "StartLiveTail", a.startLiveTail)
-	protocol.Handle(s, "TagLogGroup", a.tagLogGroup)
-	protocol.Handle(s, "UntagLogGroup", a.untagLogGroup)
-	protocol.Handle(s, "ListTagsLogGroup", a.listTagsLogGroup)
-	protocol.Handle(s, "TagResource", a.tagResource)
-	protocol.Handle(s, "UntagResource", a.untagResource)
-	protocol.Handle(s, "ListTagsForResource", a.listTagsForResource)
-	protocol.Handle(s, "PutMetricFilter", a.putMetricFilter)
-	protocol.Handle(s, "DescribeMetricFilters", a.describeMetricFilters)
-	protocol.Handle(s, "DeleteMetricFilter", a.deleteMetricFilter)
-	protocol.Handle(s, "TestMetricFilter", a.testMetricFilter)
-	protocol.Handle(s, "PutSubscriptionFilter", a.putSubscriptionFilter)
-	protocol.Handle(s, "DescribeSubscriptionFilters", a.describeSubscriptionFilters)
-	protocol.Handle(s, "DeleteSubscriptionFilter", a.deleteSubscriptionFilter)
-	protocol.Handle(s, "StartQuery", a.startQuery)
-	protocol.Handle(s, "StopQuery", a.stopQuery)
-	protocol.Handle(s, "GetQueryResults", a.getQueryResults)
-	protocol.Handle(s, "DescribeQueries", a.describeQueries)
+	a := &API{o: o, service: protocol.NewService(models.Logs()), queries: newQueries(), limiter: limiter{rates: o.Rates}}
+	handle(a, "DescribeLogGroups", a.describeLogGroups)
+	handle(a, "ListLogGroups", a.listLogGroups)
+	handle(a, "CreateLogGroup", a.createLogGroup)
+	handle(a, "DeleteLogGroup", a.deleteLogGroup)
+	handle(a, "PutRetentionPolicy", a.putRetentionPolicy)
+	handle(a, "DeleteRetentionPolicy", a.deleteRetentionPolicy)
+	handle(a, "PutLogGroupDeletionProtection", a.putLogGroupDeletionProtection)
+	handle(a, "DescribeLogStreams", a.describeLogStreams)
+	handle(a, "CreateLogStream", a.createLogStream)
+	handle(a, "DeleteLogStream", a.deleteLogStream)
+	handle(a, "PutLogEvents", a.putLogEvents)
+	handle(a, "GetLogEvents", a.getLogEvents)
+	handle(a, "FilterLogEvents", a.filterLogEvents)
+	protocol.HandleEvents(a.service, "StartLiveTail", a.startLiveTail)
+	handle(a, "TagLogGroup", a.tagLogGroup)
+	handle(a, "UntagLogGroup", a.untagLogGroup)
+	handle(a, "ListTagsLogGroup", a.listTagsLogGroup)
+	handle(a, "TagResource", a.tagResource)
+	handle(a, "UntagResource", a.untagResource)
+	handle(a, "ListTagsForResource", a.listTagsForResource)
+	handle(a, "PutMetricFilter", a.putMetricFilter)
+	handle(a, "DescribeMetricFilters", a.describeMetricFilters)
+	handle(a, "DeleteMetricFilter", a.deleteMetricFilter)
+	handle(a, "TestMetricFilter", a.testMetricFilter)
+	handle(a, "PutSubscriptionFilter", a.putSubscriptionFilter)
+	handle(a, "DescribeSubscriptionFilters", a.describeSubscriptionFilters)
+	handle(a, "DeleteSubscriptionFilter", a.deleteSubscriptionFilter)
+	handle(a, "StartQuery", a.startQuery)
+	handle(a, "StopQuery", a.stopQuery)
+	handle(a, "GetQueryResults", a.getQueryResults)
+	handle(a, "DescribeQueries", a.describeQueries)
 	return a
 }
 

@@ -47,6 +47,9 @@ type liveTail struct {
 }
 
 func (a *API) startLiveTail(ctx context.Context, in *cloudwatchlogs.StartLiveTailInput, out *protocol.Events) error {
+	if err := a.throttle(ctx, "StartLiveTail"); err != nil {
+		return err
+	}
 	s, err := a.newLiveTail(ctx, in)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	awslogs "github.com/wick-run/wick/aws/logs"
 	"github.com/wick-run/wick/invoke"
 	"github.com/wick-run/wick/otlp"
 )
@@ -51,11 +52,13 @@ type config struct {
 	OTLP        string      // an OpenTelemetry receiver that gets it, too
 	OTLPHeaders headers     // what that wants with each request
 
+	LogsRates awslogs.Rates // how fast CloudWatch Logs may be asked
+
 	LogLevel slog.Level // of the operator's log
 }
 
 func newServeCommand() *cobra.Command {
-	c := config{Forward: forwards{}, OTLPHeaders: headers{}, Record: slices.Clone(recordable)}
+	c := config{Forward: forwards{}, OTLPHeaders: headers{}, LogsRates: awslogs.DefaultRates(), Record: slices.Clone(recordable)}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
@@ -105,6 +108,7 @@ Every flag can be given as a variable too: --data-dir as WICK_DATA_DIR.`,
 	f.Var(&c.Record, "record", "what is kept of what functions do: logs, traces, metrics, or none")
 	f.StringVar(&c.OTLP, "otlp", "", "`URL` of an OpenTelemetry receiver (OTLP over HTTP) that gets what is recorded, too, e.g. http://127.0.0.1:4318")
 	f.Var(&c.OTLPHeaders, "otlp-header", "header for the receiver, such as its key; repeatable; better given as WICK_OTLP_HEADER")
+	f.Var(&c.LogsRates, "logs-rate", "requests a second that an operation of CloudWatch Logs takes, e.g. FilterLogEvents=100, or '*=0' for no limits (default AWS's quotas); repeatable")
 	f.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, "`level` of the operator's log: debug, info, warn or error")
 	must(cmd.RegisterFlagCompletionFunc("isolation", cobra.FixedCompletions(
 		[]string{"auto", "linux", "process"}, cobra.ShellCompDirectiveNoFileComp)))

@@ -182,7 +182,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	if err := s.openDeliver(ctx, store, invoker); err != nil {
 		return nil, err
 	}
-	s.logsAPI = awslogs.New(awslogs.Options{Logs: s.logs, Groups: store, Filters: s.deliver, FindFunction: s.findFunction, Embedded: s.metrics.Embedded})
+	s.logsAPI = awslogs.New(awslogs.Options{Logs: s.logs, Rates: c.LogsRates, Groups: store, Filters: s.deliver, FindFunction: s.findFunction, Embedded: s.metrics.Embedded})
 	s.opened(s.logsAPI.Close)
 	lambda := awslambda.New(awslambda.Options{
 		Control: s.control, Invoker: invoker,
