@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/wick-run/wick/internal/client"
 )
 
 // language is one that the same small function is written in.
@@ -65,8 +66,8 @@ func (b *bench) openLanguages(ctx context.Context) error {
 }
 
 type interpreter struct {
-	Runtime      types.Runtime
-	Version, Bin string
+	Runtime              types.Runtime
+	Version, Bin, Status string
 }
 
 // interpreters asks Wick what it runs each runtime's functions with.
@@ -81,7 +82,9 @@ func (b *bench) interpreters(ctx context.Context) (map[types.Runtime]interpreter
 	}
 	bins := map[types.Runtime]interpreter{types.RuntimeProvidedal2023: {}}
 	for _, i := range all {
-		bins[i.Runtime] = i
+		if i.Status != client.RuntimeMissing {
+			bins[i.Runtime] = i
+		}
 	}
 	return bins, nil
 }
