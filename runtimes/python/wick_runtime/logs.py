@@ -118,6 +118,16 @@ class Unbuffered:
 
     def __init__(self, stream):
         self.stream = stream
+        write, flush = stream.write, stream.flush
+
+        def write_through(text):
+            """Writes text at once."""
+            written = write(text)
+            flush()
+            return written
+
+        # Of its own, not the class's: a function that prints a lot calls it twice a line.
+        self.write = write_through
 
     def __enter__(self):
         return self
@@ -127,12 +137,6 @@ class Unbuffered:
 
     def __getattr__(self, name):
         return getattr(self.stream, name)
-
-    def write(self, text):
-        """Writes text at once."""
-        written = self.stream.write(text)
-        self.stream.flush()
-        return written
 
     def writelines(self, lines):
         """Writes lines at once."""
