@@ -181,6 +181,18 @@ def subscriptions():
             pass  # the function has printed nothing yet
     line = "got DATA_MESSAGE 000000000000 /app/own s ['%s'] %s 56"
     equal("what was delivered", sorted(got), [line % ("errors", "ERROR 1"), line % ("warnings", "WARN 3")])
+    # The same records make a metric.
+    logs.put_metric_filter(logGroupName=OWN, filterName="sizes", filterPattern="{ $.size = * }", metricTransformations=[
+        {"metricName": "Size", "metricNamespace": "Journey", "metricValue": "$.size", "unit": "Bytes"}])
+    logs.put_log_events(logGroupName=OWN, logStreamName="s", logEvents=[
+        {"timestamp": now, "message": json.dumps({"size": n})} for n in (10, 32)])
+    cloudwatch, sums, deadline = boto3.client("cloudwatch", config=config), [], time.time() + 30
+    while sums != [42.0] and time.time() < deadline:
+        time.sleep(0.1)
+        sums = [p["Sum"] for p in cloudwatch.get_metric_statistics(
+            Namespace="Journey", MetricName="Size", Statistics=["Sum"], Unit="Bytes", Period=3600,
+            StartTime=now // 1000 - 7200, EndTime=now // 1000 + 7200)["Datapoints"]]
+    equal("a metric filter's sum", sums, [42.0])
     found = logs.describe_subscription_filters(logGroupName=OWN)["subscriptionFilters"]
     equal("subscriptions", [(f["filterName"], f["distribution"]) for f in found], [("errors", "ByLogStream"), ("warnings", "ByLogStream")])
     functions.delete_function(FunctionName="subscriber")
