@@ -14,7 +14,7 @@ import (
 //go:embed node/index.mjs node/ca-cert.pem node/wick/*.mjs
 //go:embed python/bootstrap.py python/wick_runtime/*.py
 //go:embed ruby/lib
-//go:embed dotnet/bootstrap dotnet/wick-runtime.dll
+//go:embed dotnet/bootstrap dotnet/*.dll dotnet/*.json
 //go:embed java/wick-runtime.jar java/lib/wick-rehearsal.jar java/classes java/wick-native-*.so
 var embedded embed.FS
 

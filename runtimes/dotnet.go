@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sort"
+	"strings"
 
 	"github.com/wick-run/wick"
 )
@@ -42,7 +43,24 @@ var dotnet = &language{
 		return []Mount{{in.Root, dotnetDir}}, nil
 	},
 	program: func(Interpreter) string { return dotnetDir + "/dotnet" },
-	command: dotnetCommand,
+	command: func(m Match, program string, f *wick.Function) []string {
+		if f == nil {
+			return []string{program} // see stemCommand
+		}
+		return dotnetCommand(m, program)
+	},
+	stemCommand: func(m Match, program string, _ *wick.Function) []string {
+		settings := "stem"
+		if invariant(m) {
+			settings = "stem-invariant"
+		}
+		args := []string{
+			program, "exec", "--fx-version", m.Interpreter.Version, "--runtimeconfig", runtimeDir + "/" + settings + ".runtimeconfig.json",
+			runtimeDir + "/wick-runtime.dll", "stem",
+		}
+		// What .NET has to be started with turns a stem into an ordinary start.
+		return append(args, dotnetCommand(m, program)...)
+	},
 	// The bootstrap's script does, with .NET's command line as AWS's wrappers see it.
 	wraps: true,
 
@@ -51,8 +69,10 @@ var dotnet = &language{
 		env["LAMBDA_RUNTIME_NAME"] = m.Runtime
 		env["_LAMBDA_TELEMETRY_LOG_FD"] = "62" // where AWS's image has it; nothing is there
 	},
-	// What is loaded depends on the package from .NET's start on.
-	ordinary: func(*wick.Function) bool { return true },
+	laterVariables: []string{"LAMBDA_RUNTIME_NAME"},
+	startVariables: []string{"DOTNET_*", "COMPlus_*", "CORECLR_*", "LAMBDA_DOTNET_MAIN_ASSEMBLY"},
+	// An executable is a program of its own.
+	ordinary: func(f *wick.Function) bool { return !strings.Contains(f.Handler, ":") },
 }
 
 // dotnetDir is where AWS has .NET inside.
@@ -82,14 +102,11 @@ func dotnetVersions(bin string) []string {
 // dotnetCommand starts the bootstrap's script with settings of .NET, unless the function has
 // its own. Which version of .NET runs is what the package's runtimeconfig.json says; where
 // that is none of this machine's, the next major one may.
-func dotnetCommand(m Match, program string, _ *wick.Function) []string {
+func dotnetCommand(m Match, program string) []string {
 	// Counting calls, to compile for what is called most, costs more than most functions
 	// live to get back.
 	args := []string{"/bin/sh", runtimeDir + "/bootstrap", program, "DOTNET_TieredPGO=0"}
-	v, _ := parseVersion(m.Interpreter.Version) // interpreters without a version aren't kept
-	if v[0] < 5 || !hasICU() {
-		// .NET ends at once without that library, which AWS's image has, or with one that is
-		// too new for it.
+	if invariant(m) {
 		args = append(args, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1")
 	}
 	if !m.Exact {
@@ -98,7 +115,14 @@ func dotnetCommand(m Match, program string, _ *wick.Function) []string {
 	return args
 }
 
-// hasICU says whether the machine has the library that knows languages and regions.
+// invariant says that .NET has to do without the library that knows languages and regions:
+// it ends at once where that isn't, unlike in AWS's image, or is too new for it.
+func invariant(m Match) bool {
+	v, _ := parseVersion(m.Interpreter.Version) // interpreters without a version aren't kept
+	return v[0] < 5 || !hasICU()
+}
+
+// hasICU says whether the machine has that library.
 func hasICU() bool {
 	for _, dir := range []string{"/usr/lib/*", "/usr/lib", "/usr/lib64", "/lib/*", "/lib64"} {
 		if found, _ := filepath.Glob(dir + "/libicuuc.so.*"); len(found) > 0 { // the pattern is well-formed

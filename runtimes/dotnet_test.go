@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -75,6 +75,10 @@ func cs(t testing.TB, handler string, more ...string) program {
 		t.Fatal(err)
 	}
 	files = maps.Clone(files)
+	// The package is of one of the two.
+	maps.DeleteFunc(files, func(name, _ string) bool {
+		return strings.HasPrefix(name, "program.") == strings.Contains(handler, ":")
+	})
 	for i := 0; i < len(more); i += 2 {
 		files[more[i]] = more[i+1]
 	}
@@ -85,12 +89,31 @@ func cs(t testing.TB, handler string, more ...string) program {
 }
 
 func TestDotnetBehaves(t *testing.T) {
-	for _, b := range dotnetBehaviours(t) {
+	for n, b := range dotnetBehaviours(t) {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
-			b.check(t, runProgram(t, b.program, false))
+			// Each way has half of them, and TestEveryDotnetRunsTheBootstrap both.
+			stem := n%2 == 0 && strings.Contains(b.program.Handler, ":") && len(b.program.Env) == 0
+			b.check(t, runDotnet(t, b.program, stem))
 		})
 	}
+}
+
+// runDotnet is runProgram with a Runtime API that a stem which starts again as its function
+// can reach.
+func runDotnet(t testing.TB, prog program, stem bool) *process {
+	t.Helper()
+	m := match(t, prog.Runtime)
+	if !stem {
+		return startOrdinary(t, m, prog)
+	}
+	p := newProcess(t, m)
+	p.Write(prog)
+	p.Listen()
+	c := set(t).Stem(m, prog.Function())
+	p.Start(c.Path, c.Args, c.Env, c.Dir, p.Connect())
+	assign(p, runner.Receive(p, p.Assigns, "the stem's question"), m, prog)
+	return p
 }
 
 // csObject is an error object; members are what comes after its type and message.
@@ -392,28 +415,68 @@ func TestEveryDotnetRunsTheBootstrap(t *testing.T) {
 		}
 	}
 	for _, o := range all {
-		t.Run(o.runtime+"/"+o.framework, func(t *testing.T) {
-			t.Parallel()
-			start := func(handler string) *process {
-				p := cs(t, handler, "fn.runtimeconfig.json", settings(o.framework))
-				p.Runtime = o.runtime
-				return runProgram(t, p, false)
-			}
-			p := start("Methods::Version")
-			for range 3 {
-				if got := p.Invoke(event{}); !got.OK || o.version != "" && got.Body() != `"`+o.version+`"` {
-					t.Fatalf("answered %+v %s", got, got.Body())
+		for _, stem := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/%s/stem=%t", o.runtime, o.framework, stem), func(t *testing.T) {
+				t.Parallel()
+				start := func(handler string) *process {
+					p := cs(t, handler, "fn.runtimeconfig.json", settings(o.framework))
+					p.Runtime = o.runtime
+					return runDotnet(t, p, stem)
 				}
+				p := start("Methods::Version")
+				for range 3 {
+					if got := p.Invoke(event{}); !got.OK || o.version != "" && got.Body() != `"`+o.version+`"` {
+						t.Fatalf("answered %+v %s", got, got.Body())
+					}
+				}
+				p.Finish()
+				if got := start("Failures::Throw").Invoke(event{Payload: `"x"`}); got.OK || got.Failure.Type != "ArgumentException" {
+					t.Errorf("failed with %+v %s", got, got.Body())
+				}
+				p = start("Nosuch::Method")
+				if got := p.Outcome(); !got.Init || got.Failure.Type != "LambdaValidationException" {
+					t.Errorf("not loaded with %+v %s", got, got.Body())
+				}
+				p.Exit()
+			})
+		}
+	}
+}
+
+// TestAStemIsWhatAnOrdinaryStartIs compares what a function sees of itself, and has packages
+// that a stem can't serve start again.
+func TestAStemIsWhatAnOrdinaryStartIs(t *testing.T) {
+	framework := `"framework":{"name":"Microsoft.NETCore.App","version":"8.0.0"}`
+	for name, c := range map[string]struct {
+		prog  program
+		again bool // starts again
+	}{
+		"plain":                 {cs(t, "Surroundings::Handle"), false},
+		"a switch":              {cs(t, "Surroundings::Handle", "fn.runtimeconfig.json", `{"runtimeOptions":{`+framework+`,"configProperties":{"Fn.Switch":true,"Fn.Text":"x"}}}`), false},
+		"variables":             {withVariables(cs(t, "Surroundings::Handle"), "A", "ü", "B", "b=c"), false},
+		"an empty variable":     {withVariables(cs(t, "Surroundings::Handle"), "A", ""), true},
+		"a collector's setting": {cs(t, "Surroundings::Handle", "fn.runtimeconfig.json", `{"runtimeOptions":{`+framework+`,"configProperties":{"System.GC.Concurrent":false}}}`), true},
+		"an assembly of .NET's": {cs(t, "Surroundings::Handle", "System.Text.Json.dll", "x"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var seen [2]string
+			for n, stem := range []bool{false, true} {
+				p := runDotnet(t, c.prog, stem)
+				o := p.Invoke(event{Trace: "Root=1"})
+				if !o.OK {
+					t.Fatalf("stem=%t: %s; log: %q", stem, o.Body(), runner.Texts(p.Records()))
+				}
+				seen[n] = strings.ReplaceAll(o.Body(), p.Dir, "DIR")
+				p.Stop()
 			}
-			p.Finish()
-			if got := start("Failures::Throw").Invoke(event{Payload: `"x"`}); got.OK || got.Failure.Type != "ArgumentException" {
-				t.Errorf("failed with %+v %s", got, got.Body())
+			own := regexp.MustCompile(`"(process|\$AWS_LAMBDA_RUNTIME_API)":"[^"]*",?`)
+			if a, b := own.ReplaceAllString(seen[0], ""), own.ReplaceAllString(seen[1], ""); a != b {
+				t.Errorf("an ordinary start sees\n%s\na stem\n%s", a, b)
 			}
-			p = start("Nosuch::Method")
-			if got := p.Outcome(); !got.Init || got.Failure.Type != "LambdaValidationException" {
-				t.Errorf("not loaded with %+v %s", got, got.Body())
+			if again := !strings.Contains(seen[1], `"process":"stem"`); again != c.again {
+				t.Errorf("started again: %t, want %t: %s", again, c.again, seen[1])
 			}
-			p.Exit()
 		})
 	}
 }
@@ -444,30 +507,29 @@ func TestDotnetIsFoundWhereItIsInstalled(t *testing.T) {
 	}
 }
 
-// TestTheAssemblyIsOfItsSources builds the embedded assembly again.
-func TestTheAssemblyIsOfItsSources(t *testing.T) {
+// TestTheAssembliesAreOfTheirSources builds those that are embedded again.
+func TestTheAssembliesAreOfTheirSources(t *testing.T) {
 	if _, err := csharp.Find(); errors.Is(err, csharp.ErrMissing) {
 		t.Skip(err)
 	}
-	out := filepath.Join(t.TempDir(), "again.dll")
+	out := t.TempDir()
 	cmd := exec.Command("go", "run", "generate.go", "-o", out)
 	cmd.Dir = "dotnet"
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	again, err := os.ReadFile(out)
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Fatal("generate.go has written nothing")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	committed, err := os.ReadFile("dotnet/wick-runtime.dll")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(again, committed) {
-		t.Error("dotnet/wick-runtime.dll isn't what its sources give: run go generate ./runtimes")
+	for _, name := range []string{"wick-runtime.dll", "wick-rehearsal.dll"} {
+		again, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		committed, err := os.ReadFile(filepath.Join("dotnet", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again, committed) {
+			t.Errorf("dotnet/%s isn't what its sources give: run go generate ./runtimes", name)
+		}
 	}
 }
 

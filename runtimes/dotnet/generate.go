@@ -1,8 +1,9 @@
 //go:build ignore
 
-// Command generate compiles the .NET bootstrap into wick-runtime.dll, which depends on
-// nothing but its sources and runs on every .NET from 3.1 on. go generate runs it. Where the
-// compiler is not on the machine it says so and leaves the file as it is.
+// Command generate compiles the .NET bootstrap into wick-runtime.dll, and the function it
+// rehearses with into wick-rehearsal.dll. They depend on nothing but their sources and run on
+// every .NET from 3.1 on. go generate runs it. Where the compiler is not on the machine it
+// says so and leaves the files as they are.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 )
 
 func main() {
-	out := flag.String("o", "wick-runtime.dll", "the `file` to write")
+	out := flag.String("o", ".", "the `folder` to write to")
 	flag.Parse()
 	if err := run(*out); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
@@ -28,7 +29,7 @@ func main() {
 func run(out string) error {
 	compiler, err := csharp.Find()
 	if errors.Is(err, csharp.ErrMissing) {
-		fmt.Fprintf(os.Stderr, "generate: %v; wick-runtime.dll stays as it is\n", err)
+		fmt.Fprintf(os.Stderr, "generate: %v; the assemblies stay as they are\n", err)
 		return nil
 	}
 	if err != nil {
@@ -47,14 +48,22 @@ func run(out string) error {
 	if err != nil {
 		return err
 	}
+	if err := compiler.Compile(context.Background(), filepath.Join(dir, "wick-rehearsal.dll"), true, nil, "rehearsal/Function.cs"); err != nil {
+		return err
+	}
 	// The assembly's name is its file's.
 	made := filepath.Join(dir, "wick-runtime.dll")
 	if err := compiler.Compile(context.Background(), made, false, []string{core}, sources...); err != nil {
 		return err
 	}
-	data, err := os.ReadFile(made)
-	if err != nil {
-		return err
+	for _, name := range []string{"wick-runtime.dll", "wick-rehearsal.dll"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(out, name), data, 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(out, data, 0o644)
+	return nil
 }

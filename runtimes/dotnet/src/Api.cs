@@ -41,11 +41,21 @@ namespace Wick.Runtime
         int status;
         MemoryStream unsent = new MemoryStream();
 
-        public Api(string address)
+        /// <summary>A client on a connection to HOST:PORT.</summary>
+        public Api(Connection connection, string address)
         {
-            connection = Connection.To(address);
+            this.connection = connection;
             tail = " HTTP/1.1\r\nHost: " + address + "\r\n";
             poll = Encoding.ASCII.GetBytes("GET " + Prefix + "invocation/next" + tail + "\r\n");
+        }
+
+        /// <summary>Asks which function to become, and waits until that is known.</summary>
+        public byte[] Assignment()
+        {
+            byte[] ask = Encoding.ASCII.GetBytes("GET /wick/assign" + tail + "\r\n");
+            unsent.Write(ask, 0, ask.Length);
+            Send();
+            return Read(null);
         }
 
         /// <summary>

@@ -18,6 +18,12 @@ namespace Wick.Runtime
             return ip == null ? (Connection)new ByName(host, port) : new ByNumber(ip, port);
         }
 
+        /// <summary>A connected socket that this process was started with.</summary>
+        public static Connection Inherited(int descriptor)
+        {
+            return new ByNumber(descriptor);
+        }
+
         /// <summary>An IPv4 address's bytes, null for what isn't one.</summary>
         static byte[] Literal(string host)
         {
@@ -64,6 +70,11 @@ namespace Wick.Runtime
             static extern IntPtr send(int socket, byte* buffer, IntPtr length, int flags);
 
             readonly int number;
+
+            public ByNumber(int descriptor)
+            {
+                number = descriptor;
+            }
 
             public ByNumber(byte[] ip, int port)
             {

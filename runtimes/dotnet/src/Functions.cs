@@ -26,7 +26,6 @@ namespace Wick.Runtime
         public static Function Load(string handler, Log log)
         {
             string[] parts = Split(handler);
-            AppDomain.CurrentDomain.AssemblyLoad += (sender, loaded) => log.TakeOver(loaded.LoadedAssembly);
             Assembly assembly = LoadAssembly(parts[0]);
             Type type = assembly.GetType(parts[1]);
             if (type == null)

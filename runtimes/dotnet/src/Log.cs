@@ -23,7 +23,7 @@ namespace Wick.Runtime
         static readonly string[] labels = { "trce", "dbug", "info", "warn", "fail", "crit" };
 
         readonly bool framed;
-        readonly Stream output = Console.OpenStandardOutput();
+        readonly Stream output;
         readonly int lowest;
         readonly bool json;
         readonly bool prefixed;
@@ -31,9 +31,10 @@ namespace Wick.Runtime
         /// <summary>Whose records they are; null during init.</summary>
         public volatile Invocation Invocation;
 
-        public Log(bool framed)
+        public Log(bool framed, Stream output)
         {
             this.framed = framed;
+            this.output = output;
             lowest = Lowest(Setting("AWS_LAMBDA_HANDLER_LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"));
             string format = Setting("AWS_LAMBDA_HANDLER_LOG_FORMAT", "AWS_LAMBDA_LOG_FORMAT");
             json = string.Equals(format, "Json", StringComparison.OrdinalIgnoreCase);

@@ -22,24 +22,29 @@ namespace Wick.Runtime
         /// <summary>
         /// The arguments: "framed" or "plain" is how log records are written, and the rest are
         /// variables that the script has set for .NET itself. The function, whose processes
-        /// inherit what is visible here, doesn't see them.
+        /// inherit what is visible here, doesn't see them. Or "stem", and the command line that
+        /// starts the script.
         /// </summary>
         static void Main(string[] args)
         {
-            for (int i = 1; i < args.Length; i++)
-            {
-                if (args[i] == InvariantVariable)
-                {
-                    GC.KeepAlive(CultureInfo.CurrentCulture); // reads it, at the last moment
-                }
-                Environment.SetEnvironmentVariable(args[i], null);
-            }
-            LimitMemory();
-            var log = new Log(args.Length > 0 && args[0] == "framed");
-            log.TakeOverConsole();
             try
             {
-                var api = new Api(Environment.GetEnvironmentVariable("AWS_LAMBDA_RUNTIME_API"));
+                Api api;
+                bool stem = args[0] == "stem";
+                if (stem)
+                {
+                    api = Stem.Await(Rest(args));
+                }
+                else
+                {
+                    Hide(Rest(args));
+                    string address = Environment.GetEnvironmentVariable("AWS_LAMBDA_RUNTIME_API");
+                    api = new Api(Connection.To(address), address);
+                }
+                LimitMemory();
+                var log = new Log(stem || args[0] == "framed", Console.OpenStandardOutput());
+                log.TakeOverConsole();
+                AppDomain.CurrentDomain.AssemblyLoad += (sender, loaded) => log.TakeOver(loaded.LoadedAssembly);
                 Function function;
                 try
                 {
@@ -57,6 +62,25 @@ namespace Wick.Runtime
             catch (Api.Disconnected)
             {
                 Environment.Exit(1); // the instance is going away
+            }
+        }
+
+        static string[] Rest(string[] args)
+        {
+            var rest = new string[args.Length - 1];
+            Array.Copy(args, 1, rest, 0, rest.Length);
+            return rest;
+        }
+
+        static void Hide(string[] variables)
+        {
+            foreach (string name in variables)
+            {
+                if (name == InvariantVariable)
+                {
+                    GC.KeepAlive(CultureInfo.CurrentCulture); // reads it, at the last moment
+                }
+                Environment.SetEnvironmentVariable(name, null);
             }
         }
 
@@ -94,7 +118,7 @@ namespace Wick.Runtime
         /// less. .NET 8 and later can be told while they run.
         /// Source: aws-lambda-dotnet, Amazon.Lambda.RuntimeSupport, memory settings.
         /// </summary>
-        static void LimitMemory()
+        public static void LimitMemory()
         {
             int megabytes;
             MethodInfo refresh = typeof(GC).GetMethod("RefreshMemoryLimit", Type.EmptyTypes);
