@@ -12,9 +12,9 @@
 // is booted ahead and becomes a function when its question GET /wick/assign, on the
 // inherited connection, is answered with the function's environment. Functions whose
 // settings a program reads only as it starts (NeedsOrdinary) are started with their
-// environment from the beginning (Set.Ordinary), as are executables of .NET and
-// provided runtimes. What else a stem has in common with the functions it can become is Set.StemKey's: of Java the heap's
-// limit, which a virtual machine has from its start.
+// environment from the beginning (Set.Ordinary), as are executables of .NET and provided
+// runtimes. What else a stem has in common with the functions it can become is
+// Set.StemKey's: of Java the heap's limit, which a virtual machine has from its start.
 //
 // AWS's SDKs, which its images of these runtimes carry, are put beside the bootstraps where
 // they have been installed: package runtimes/install does that, this one finds them.
