@@ -90,8 +90,8 @@ type pool struct {
 	lastStart time.Time
 	busy      int         // members that work on an event
 	weight    int         // of each of them; 0: the usual
-	cpu       float64     // CPUs they were last seen to use
-	sated     bool        // has its part of CPUs that are all busy: more instances would be of no use
+	looked    int         // members that are looked at for what they want of the CPUs
+	sated     bool        // its members lack CPUs, and nothing else: more of them would be of no use
 	soon      int         // members that have answered and will ask for more in a moment
 	patience  *time.Timer // while waiters count on them
 	retired   bool        // out of date: serves those who wait already, then ends
@@ -113,7 +113,9 @@ type member struct {
 	soon      bool          // it counts in pool.soon
 	busy      bool          // it counts in pool.busy and Fleet.busy
 	weight    int           // as last set; 0: the usual
-	cpu       time.Duration // as last measured; 0: not yet
+	wanted    time.Duration // of the CPUs, as last measured; 0: not yet
+	wantedAt  time.Time
+	looked    bool // it counts in pool.looked
 	stopping  bool
 }
 

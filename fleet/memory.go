@@ -134,9 +134,10 @@ func (f *Fleet) sweep(now time.Time) {
 // have changed and are left alone.
 func (f *Fleet) measure() {
 	type sample struct {
-		m     *member
-		bytes int64
-		cpu   time.Duration
+		m      *member
+		bytes  int64
+		wants  bool          // shall be looked at for what it wants of the CPUs
+		wanted time.Duration // of them so far
 	}
 	f.mu.Lock()
 	var samples []sample
@@ -145,25 +146,29 @@ func (f *Fleet) measure() {
 		members += len(p.members)
 		for m := range p.members {
 			if !m.stopping && !m.measuredFrozen() {
-				samples = append(samples, sample{m: m})
+				samples = append(samples, sample{m: m, wants: m.lookedAt()})
 			}
 		}
 	}
 	f.mu.Unlock()
 	for n := range samples {
-		samples[n].bytes, samples[n].cpu = samples[n].m.inst.Usage()
+		s := &samples[n]
+		s.bytes = s.m.inst.MemoryBytes()
+		if s.wants {
+			s.wanted = s.m.inst.WantedCPU()
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
-	used := make(map[*pool]time.Duration)
+	want := make(map[*pool]average)
 	for _, s := range samples {
 		m := s.m
-		if m.served { // what it took to start says nothing about its events
-			if m.cpu > 0 {
-				used[m.pool] += max(s.cpu-m.cpu, 0)
+		if s.wanted > 0 {
+			if passed := now.Sub(m.wantedAt); m.wanted > 0 && passed < 3*houseEvery {
+				want[m.pool] = want[m.pool].with(min(float64(s.wanted-m.wanted)/float64(passed), 1))
 			}
-			m.cpu = s.cpu
+			m.wanted, m.wantedAt = s.wanted, now
 		}
 		if m.stopping {
 			continue // leaving counts it with what it had
@@ -176,7 +181,7 @@ func (f *Fleet) measure() {
 	if members > 1 { // those at work may have grown; one alone may be of any size
 		f.free(f.used-f.o.MemoryBytes, nil)
 	}
-	f.sate(used, now)
+	f.sate(want, now)
 	f.feedHungry()
 }
 

@@ -13,15 +13,19 @@ import (
 
 // What happens when there is more to do than CPUs for it. Instances beyond those that
 // keep the CPUs busy would only make each other slow, and take CPU time to start: a
-// function that has its part of busy CPUs gets no more of them, and its events wait for
-// those there are (see sate). And functions, not instances, have equal parts of the CPUs:
-// one with a hundred instances at work doesn't slow down another with one (see balance).
+// function whose instances all want a CPU while none is free gets no more of them, and
+// its events wait for those there are (see sate). And functions, not instances, have equal
+// parts of the CPUs: one with a hundred instances at work doesn't slow down another with
+// one (see balance).
 
 const (
 	// busyMachine is how much of the CPUs' time must be used for them to count as busy.
 	busyMachine = 0.9
-	// ownPart is how much of its fair part a function must use to count as having it.
-	ownPart = 0.8
+	// wantsCPU is how much of the time an instance at work must run, or wait for a CPU, for
+	// it to be the CPU that it lacks, and not what it waits for else.
+	wantsCPU = 0.7
+	// sampleOf is how many of a function's instances are looked at for that.
+	sampleOf = 8
 	// balanceEvery is how often the parts are looked at.
 	balanceEvery = 100 * time.Millisecond
 )
@@ -29,27 +33,39 @@ const (
 // enoughForCPU is how many instances keep the CPUs busy whatever they do.
 func enoughForCPU() int { return 2 * runtime.GOMAXPROCS(0) }
 
-// sate notes which pools more instances would be of no use to; used is the CPU time that
-// each pool's members have used since the last time; f.mu is held.
-func (f *Fleet) sate(used map[*pool]time.Duration, now time.Time) {
-	load, passed := f.cpuClock.read(now)
-	if passed <= 0 {
-		return
-	}
-	sum, working := 0.0, 0
-	for p, d := range used {
-		p.cpu = float64(d) / float64(passed)
-		sum += p.cpu
-		if p.cpu > 0.1 {
-			working++
+// lookedAt says whether a member is one of the few of its pool that are looked at for what
+// they want of the CPUs, which takes two looks at the same ones; Fleet.mu is held.
+func (m *member) lookedAt() bool {
+	if m.busy && (m.looked || m.pool.looked < sampleOf) {
+		if !m.looked {
+			m.looked = true
+			m.pool.looked++
 		}
+		return true
 	}
-	fair := min(sum, float64(runtime.GOMAXPROCS(0))) / float64(max(working, 1))
+	if m.looked {
+		m.looked = false
+		m.pool.looked--
+	}
+	return false
+}
+
+// average is that of some numbers.
+type average struct {
+	sum float64
+	of  int
+}
+
+func (a average) with(v float64) average { return average{a.sum + v, a.of + 1} }
+
+func (a average) value() float64 { return a.sum / float64(max(a.of, 1)) }
+
+// sate notes which pools more instances would be of no use to; want is how much of the
+// last second those at work wanted a CPU; f.mu is held.
+func (f *Fleet) sate(want map[*pool]average, now time.Time) {
+	busy := f.cpuClock.read(now) >= busyMachine
 	for _, p := range f.pools {
-		if used[p] == 0 {
-			p.cpu = 0
-		}
-		p.sated = load >= busyMachine && p.cpu >= ownPart*fair && p.cpu > 0.1 && p.busy >= enoughForCPU()
+		p.sated = busy && p.busy >= enoughForCPU() && want[p].value() >= wantsCPU
 		if len(p.waiters) > 0 && !p.sated {
 			f.line(p)
 		}
@@ -117,23 +133,23 @@ type cpuClock struct {
 	idle, total int64
 }
 
-// read returns the part of the CPUs' time that was used since the last call, and how long
-// ago that was; 0 of the first call and where the kernel doesn't say.
-func (c *cpuClock) read(now time.Time) (load float64, passed time.Duration) {
+// read returns the part of the CPUs' time that was used since the last call; 0 of the
+// first call and where the kernel doesn't say.
+func (c *cpuClock) read(now time.Time) float64 {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
-		return 0, 0
+		return 0
 	}
 	idle, total, ok := parseStat(text)
 	if !ok {
-		return 0, 0
+		return 0
 	}
 	last := *c
 	*c = cpuClock{now, idle, total}
 	if last.at.IsZero() || total <= last.total {
-		return 0, 0
+		return 0
 	}
-	return 1 - float64(idle-last.idle)/float64(total-last.total), now.Sub(last.at)
+	return 1 - float64(idle-last.idle)/float64(total-last.total)
 }
 
 // parseStat reads the first line of /proc/stat: the time all CPUs were idle, waiting for

@@ -49,8 +49,8 @@ func TestInstancesAtWorkShareTheirFunctionsPartOfTheCPUs(t *testing.T) {
 	}
 }
 
-// A pool is sated by what its instances use of busy CPUs, not by how many they are.
-func TestAFunctionThatHasItsPartOfBusyCPUsGetsNoMoreInstances(t *testing.T) {
+// A pool is sated by what its instances lack, not by how many they are.
+func TestAFunctionThatLacksOnlyCPUsGetsNoMoreInstances(t *testing.T) {
 	if _, err := os.Stat("/proc/stat"); err != nil {
 		t.Skip("this system has no /proc/stat, which tells how busy the CPUs are")
 	}
@@ -62,20 +62,19 @@ func TestAFunctionThatHasItsPartOfBusyCPUsGetsNoMoreInstances(t *testing.T) {
 	}
 	computes, waits, few := pools[0], pools[1], pools[2]
 	few.busy = 1
-	used := map[*pool]time.Duration{computes: time.Hour, waits: time.Millisecond, few: time.Hour}
+	want := map[*pool]average{computes: average{}.with(1).with(0.6), waits: average{}.with(0.9).with(0.1), few: average{}.with(1)}
 	now := time.Now()
-	f.sate(used, now) // the clock begins
-	f.o.MaxStarting = 0
+	f.sate(want, now)        // the clock begins
 	f.cpuClock.total -= 1000 // all of it used
-	f.sate(used, now.Add(time.Second))
+	f.sate(want, now.Add(time.Second))
 	if !computes.sated || waits.sated || few.sated {
 		t.Errorf("computes %t, waits %t, has one instance %t", computes.sated, waits.sated, few.sated)
 	}
-	if computes.lacks() != 0 || waits.starting != 0 || !waits.hungry {
+	if computes.lacks() != 0 || !waits.hungry {
 		t.Errorf("one lacks %d; the other stands in line: %t", computes.lacks(), waits.hungry)
 	}
 	f.cpuClock.idle, f.cpuClock.total = f.cpuClock.idle-1000, f.cpuClock.total-1000
-	f.sate(used, now.Add(2*time.Second))
+	f.sate(want, now.Add(2*time.Second))
 	if computes.sated {
 		t.Error("it is sated though the CPUs are idle")
 	}

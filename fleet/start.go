@@ -135,6 +135,7 @@ func (f *Fleet) stop(m *member) {
 	m.stopping = true
 	m.notSoon()
 	f.notBusy(m)
+	m.lookedAt() // no more
 	if at := slices.Index(m.pool.idle, m); at >= 0 {
 		m.pool.idle = slices.Delete(m.pool.idle, at, at+1)
 	}

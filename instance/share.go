@@ -1,8 +1,13 @@
 package instance
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -14,12 +19,39 @@ func (i *Instance) Weigh(weight int) {
 	}
 }
 
-// Usage returns what its processes use of memory now, and what of CPU time they have
-// used so far; zeros when that can't be read.
-func (i *Instance) Usage() (memoryBytes int64, cpu time.Duration) {
-	u, err := i.box.Usage()
-	if err != nil { // being stopped
-		return 0, 0
+// WantedCPU returns for how long the threads of the runtime's process have run or waited
+// for a CPU so far, together; 0 where the system doesn't say.
+func (i *Instance) WantedCPU() time.Duration {
+	i.mu.Lock()
+	p := i.process
+	i.mu.Unlock()
+	if p == nil {
+		return 0
 	}
-	return u.MemoryBytes, u.CPU
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.PID())) // the pattern is not malformed
+	var sum time.Duration
+	for _, path := range tasks {
+		text, err := os.ReadFile(path) //nolint:gosec // a file of /proc
+		if err != nil {
+			continue // the thread has ended
+		}
+		sum += parseSchedstat(text)
+	}
+	return sum
+}
+
+// parseSchedstat returns the time a thread has run, which comes first, and waited.
+func parseSchedstat(text []byte) time.Duration {
+	var sum time.Duration
+	for n, field := range bytes.Fields(text) {
+		if n == 2 {
+			break
+		}
+		v, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil || v < 0 {
+			return 0
+		}
+		sum += time.Duration(v)
+	}
+	return sum
 }
