@@ -509,7 +509,7 @@ func TestDotnetIsFoundWhereItIsInstalled(t *testing.T) {
 
 // TestTheAssembliesAreOfTheirSources builds those that are embedded again.
 func TestTheAssembliesAreOfTheirSources(t *testing.T) {
-	if _, err := csharp.Find(); errors.Is(err, csharp.ErrMissing) {
+	if _, err := csharp.FindExact(t.Context()); errors.Is(err, csharp.ErrMissing) {
 		t.Skip(err)
 	}
 	out := t.TempDir()

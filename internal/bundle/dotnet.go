@@ -113,9 +113,7 @@ func (p *project) lookLambdaTools(dir string) error {
 		Runtime string `json:"function-runtime"`
 		Handler string `json:"function-handler"`
 	}
-	if json.Unmarshal(data, &defaults) != nil {
-		return nil // with comments, which those tools allow: the guess stands
-	}
+	_ = json.Unmarshal(data, &defaults) // of one with comments, which those tools allow, nothing is taken
 	if strings.HasPrefix(defaults.Runtime, "dotnet") {
 		p.runtime, p.runtimeReason = defaults.Runtime, lambdaTools
 	}

@@ -21,6 +21,9 @@ import (
 // later one. The compiler can't read those after it.
 const Version = "3.1.23"
 
+// MadeBy is the version of mcs that what is embedded is made with: others give other bytes.
+const MadeBy = "6.8.0.105"
+
 // ErrMissing says that the compiler or .NET isn't on this machine; the error that wraps it
 // says which, and how to get it.
 var ErrMissing = errors.New("C# can't be compiled here")
@@ -59,6 +62,23 @@ func Find() (*Compiler, error) {
 	}
 	references = append(references, filepath.Join(filepath.Dir(references[0]), "Microsoft.Win32.Primitives.dll"))
 	return &Compiler{mcs, references}, nil
+}
+
+// FindExact is Find for what has to come out the same, byte for byte: another version of the
+// compiler is an ErrMissing.
+func FindExact(ctx context.Context) (*Compiler, error) {
+	c, err := Find()
+	if err != nil {
+		return nil, err
+	}
+	text, err := exec.CommandContext(ctx, c.mcs, "--version").Output()
+	if err != nil {
+		return nil, fmt.Errorf("mcs --version: %w", err)
+	}
+	if fields := strings.Fields(string(text)); len(fields) == 0 || fields[len(fields)-1] != MadeBy {
+		return nil, fmt.Errorf("%w as it was: mcs is not %s but %q", ErrMissing, MadeBy, text)
+	}
+	return c, nil
 }
 
 // Compile makes an assembly of sources, a library or a program, whose name is out's. The same

@@ -27,7 +27,7 @@ func main() {
 }
 
 func run(out string) error {
-	compiler, err := csharp.Find()
+	compiler, err := csharp.FindExact(context.Background())
 	if errors.Is(err, csharp.ErrMissing) {
 		fmt.Fprintf(os.Stderr, "generate: %v; the assemblies stay as they are\n", err)
 		return nil
