@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"github.com/wick-run/wick/instance"
 	"github.com/wick-run/wick/runtimes"
@@ -23,14 +25,21 @@ func (s *server) openGround(ctx context.Context) *ground {
 	g := &ground{opened: make(chan struct{})}
 	part := &server{c: s.c, log: s.log} // so that nobody else touches its closers
 	s.opened(func() error { <-g.opened; return part.closeAll() })
-	go func() {
-		defer close(g.opened)
-		if g.driver, g.resolver, g.err = part.openDriver(driverID(s.c.DataDir)); g.err != nil {
-			return
+	var both sync.WaitGroup
+	var failed error
+	both.Go(func() {
+		discover := runtimes.Options{Dir: runtimesDir(s.c.DataDir), Walls: hasWalls(s.c)}
+		g.runtimes, failed = runtimes.Discover(ctx, discover)
+	})
+	both.Go(func() {
+		if g.driver, g.resolver, g.err = part.openDriver(driverID(s.c.DataDir)); g.err == nil {
+			part.opened(g.driver.Close)
 		}
-		part.opened(g.driver.Close)
-		discover := runtimes.Options{Dir: runtimesDir(s.c.DataDir), Walls: g.driver.Name() == "linux"}
-		g.runtimes, g.err = runtimes.Discover(ctx, discover)
+	})
+	go func() {
+		both.Wait()
+		g.err = errors.Join(g.err, failed)
+		close(g.opened)
 	}()
 	return g
 }

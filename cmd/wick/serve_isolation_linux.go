@@ -27,6 +27,9 @@ func enterIsolation(c config) error {
 	return linux.EnterPrivateMounts()
 }
 
+// hasWalls says whether the driver that openDriver opens has any.
+func hasWalls(c config) bool { return c.Isolation != "process" }
+
 // openDriver opens the sandbox driver asked for, and what answers DNS queries inside.
 func (s *server) openDriver(id string) (sandbox.Driver, instance.Resolver, error) {
 	dir := filepath.Join(s.c.DataDir, "sandboxes")
