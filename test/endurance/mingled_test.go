@@ -3,6 +3,7 @@ package endurance
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/wick-run/wick/internal/csharp"
 	"github.com/wick-run/wick/internal/testkit/wickserver"
 )
 
@@ -35,6 +37,7 @@ var mingled = []struct {
 	{"java", "mingled.Handler::handle", types.RuntimeJava17, "javac", func(dir string) error {
 		return run("testdata/mingled/java", nil, "javac", "--release", "17", "-d", dir, "mingled/Handler.java")
 	}},
+	{"dotnet", "Mingled::Mingled.Handler::Handle", types.RuntimeDotnet8, "mcs", buildDotnet},
 	{"go", "none", types.RuntimeProvidedal2023, "go", func(dir string) error {
 		return run("testdata/mingled/go", []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-tags", "lambda.norpc", "-o", filepath.Join(dir, "bootstrap"), ".")
 	}},
@@ -49,6 +52,21 @@ var mingled = []struct {
 		}
 		return os.Symlink(filepath.Join(target, "debug", "mingled"), filepath.Join(dir, "bootstrap"))
 	}},
+}
+
+// buildDotnet is ErrMissing where there is no .NET to compile against.
+func buildDotnet(dir string) error {
+	compiler, err := csharp.Find()
+	if err != nil {
+		return err
+	}
+	if err := compiler.Compile(context.Background(), filepath.Join(dir, "Mingled.dll"), true, nil, "testdata/mingled/dotnet/Handler.cs"); err != nil {
+		return err
+	}
+	deps, config := csharp.Settings("Mingled")
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "Mingled.deps.json"), []byte(deps), 0o600),
+		os.WriteFile(filepath.Join(dir, "Mingled.runtimeconfig.json"), []byte(config), 0o600))
 }
 
 func run(dir string, env []string, name string, args ...string) error {
@@ -90,6 +108,9 @@ func TestEachAnswerBelongsToItsRequest(t *testing.T) {
 	if os.Getenv("WICK_ENDURANCE_INSTANCES") != "" {
 		calls = 10
 	}
+	if root := csharp.Root(); root != "" && os.Getenv("DOTNET_ROOT") == "" {
+		t.Setenv("DOTNET_ROOT", root)
+	}
 	running, err := wickserver.Start(binary, filepath.Join(t.TempDir(), "data"), "--queue-wait", "10m", "--memory", "4GiB")
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +133,9 @@ func TestEachAnswerBelongsToItsRequest(t *testing.T) {
 			dir := filepath.Join("testdata/mingled", l.name)
 			if l.build != nil {
 				dir = t.TempDir()
-				if err := l.build(dir); err != nil {
+				if err := l.build(dir); errors.Is(err, csharp.ErrMissing) {
+					t.Skip(err)
+				} else if err != nil {
 					t.Fatal(err)
 				}
 			}
