@@ -27,6 +27,9 @@ type stock struct {
 	plan    instance.Plan
 	ready   []*stem // the first was booted first; the last may still be booting
 	booting int     // those without a sandbox yet
+	// claims are of starts that take one of those booting as soon as it has a sandbox: each
+	// gets one, or nil.
+	claims []chan *stem
 	// demand is how many were asked for lately: each take and each new function adds
 	// one, and half of it is forgotten with every demandHalfLife. It doesn't grow beyond
 	// what can be kept, so that a long storm is forgotten as soon as a short one.
@@ -103,11 +106,21 @@ func (f *Fleet) takeStem(p instance.Plan, m *member) *instance.Instance {
 	s := f.stockOf(p)
 	s.want(time.Now(), f.o.MaxStems)
 	f.wakeStocker()
-	if len(s.ready) == 0 {
+	var st *stem
+	switch {
+	case len(s.ready) > 0:
+		st = s.ready[0]
+		s.ready = slices.Delete(s.ready, 0, 1)
+	case s.booting > len(s.claims): // it is milliseconds ahead of a new one
+		claim := make(chan *stem, 1)
+		s.claims = append(s.claims, claim)
+		f.mu.Unlock()
+		st = <-claim
+		f.mu.Lock()
+	}
+	if st == nil {
 		return nil
 	}
-	st := s.ready[0]
-	s.ready = slices.Delete(s.ready, 0, 1)
 	f.used -= st.bytes // m counts from here on
 	st.owner.Store(m)
 	return st.inst
@@ -225,16 +238,28 @@ func (f *Fleet) bootStem(s *stock) {
 	}
 	f.mu.Lock()
 	s.booting--
+	var claim chan *stem
+	if len(s.claims) > 0 {
+		claim = s.claims[0]
+		s.claims = slices.Delete(s.claims, 0, 1)
+	}
 	if err != nil {
 		f.used -= st.bytes
 		f.bootFailed(s, err)
 		f.mu.Unlock()
+		if claim != nil {
+			claim <- nil // it starts one of its own, and says what is wrong
+		}
 		return
 	}
 	st.inst = inst
-	s.ready = append(s.ready, st) // to be taken from now on: it is further than a new one
-	if f.closing {
-		f.dropStems(s, 0)
+	if claim != nil {
+		claim <- st // it has room for it
+	} else {
+		s.ready = append(s.ready, st) // to be taken from now on: it is further than a new one
+		if f.closing {
+			f.dropStems(s, 0)
+		}
 	}
 	f.mu.Unlock()
 
