@@ -49,12 +49,18 @@ namespace Wick.Runtime
             poll = Encoding.ASCII.GetBytes("GET " + Prefix + "invocation/next" + tail + "\r\n");
         }
 
-        /// <summary>Asks which function to become, and waits until that is known.</summary>
-        public byte[] Assignment()
+        /// <summary>Asks which function to become; true where that is known in some milliseconds.</summary>
+        public bool Ask(int milliseconds)
         {
             byte[] ask = Encoding.ASCII.GetBytes("GET /wick/assign" + tail + "\r\n");
             unsent.Write(ask, 0, ask.Length);
             Send();
+            return connection.Ready(milliseconds);
+        }
+
+        /// <summary>Waits for the answer to that.</summary>
+        public byte[] Assignment()
+        {
             return Read(null);
         }
 

@@ -42,6 +42,9 @@ namespace Wick.Runtime
         /// <summary>Reads into a buffer; 0 where the connection has ended.</summary>
         public abstract int Receive(byte[] buffer);
 
+        /// <summary>Waits for something to receive; false when nothing has come in that time.</summary>
+        public abstract bool Ready(int milliseconds);
+
         /// <summary>Writes all of it; false where the connection has ended.</summary>
         public abstract bool Send(byte[] bytes, int length);
 
@@ -68,6 +71,9 @@ namespace Wick.Runtime
 
             [DllImport("libc", SetLastError = true)]
             static extern IntPtr send(int socket, byte* buffer, IntPtr length, int flags);
+
+            [DllImport("libc")]
+            static extern int poll(long* descriptors, IntPtr count, int milliseconds);
 
             readonly int number;
 
@@ -106,6 +112,12 @@ namespace Wick.Runtime
                     } while (n < 0 && Marshal.GetLastWin32Error() == Interrupted);
                     return (int)Math.Max(n, 0);
                 }
+            }
+
+            public override bool Ready(int milliseconds)
+            {
+                long wanted = (uint)number | 1L << 32; // what there is to read of it
+                return poll(&wanted, (IntPtr)1, milliseconds) > 0;
             }
 
             public override bool Send(byte[] bytes, int length)
@@ -148,6 +160,11 @@ namespace Wick.Runtime
                 {
                     return 0;
                 }
+            }
+
+            public override bool Ready(int milliseconds)
+            {
+                return socket.Poll(milliseconds * 1000, SelectMode.SelectRead);
             }
 
             public override bool Send(byte[] bytes, int length)

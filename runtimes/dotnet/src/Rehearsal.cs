@@ -73,6 +73,11 @@ namespace Wick.Runtime
                 return n;
             }
 
+            public override bool Ready(int milliseconds)
+            {
+                return true;
+            }
+
             public override bool Send(byte[] bytes, int length)
             {
                 return true;

@@ -11,13 +11,16 @@ using System.Text.Json;
 namespace Wick.Runtime
 {
     /// <summary>
-    /// A process that was started before there was a function for it. It readies itself, asks
-    /// which function it serves on a socket it has inherited, and becomes that function's runtime;
-    /// or, for a package whose settings .NET reads only as it starts, starts again as that.
+    /// A process that was started before there was a function for it. It asks which function it
+    /// serves on a socket it has inherited, readies itself meanwhile, and becomes that function's
+    /// runtime; or, for a package whose settings .NET reads only as it starts, starts again as that.
     /// </summary>
     static class Stem
     {
         const int Descriptor = 3;
+
+        /// <summary>Milliseconds in which one that is started for an event has its function.</summary>
+        const int Shortly = 5;
 
         /// <summary>
         /// Waits for a function and returns the Runtime API's client. ordinary is the command
@@ -26,8 +29,12 @@ namespace Wick.Runtime
         public static Api Await(string[] ordinary)
         {
             var api = new Api(Connection.Inherited(Descriptor), "wick");
-            Become(Variables());
-            Rehearsal.Run(AppContext.BaseDirectory);
+            if (!api.Ask(Shortly))
+            {
+                // It isn't wanted yet.
+                Become(Variables());
+                Rehearsal.Run(AppContext.BaseDirectory);
+            }
             bool whole;
             using (JsonDocument assignment = JsonDocument.Parse(api.Assignment()))
             {
