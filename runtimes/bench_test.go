@@ -58,10 +58,10 @@ func BenchmarkWarm(b *testing.B) {
 			"stem":     func() *process { return runProgram(b, prog, true) },
 			"ordinary": func() *process { return runProgram(b, prog, false) },
 		}
-		if prog.Runtime == "java17" || prog.Runtime == "dotnet8" {
-			delete(ways, "stem") // Java's are of a memory size, .NET has none
+		if prog.Runtime == "java17" {
+			delete(ways, "stem") // they are of a memory size
 		}
-		if dir := os.Getenv(official.Variable); dir != "" {
+		if dir := os.Getenv(official.Variable); dir != "" && prog.Runtime != "dotnet8" { // AWS's is on NuGet only
 			ways["official"] = func() *process { return startOfficial(b, dir, prog) }
 		}
 		for name, start := range ways {
