@@ -174,7 +174,7 @@ var perRun = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
-	{regexp.MustCompile(`[^ ":]*/runtime/\w+-[0-9a-f]{16}`), "/var/runtime"},
+	{regexp.MustCompile(`(?:/[^ ":/]+)+/runtime/\w+-[0-9a-f]{16}`), "/var/runtime"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
 	{regexp.MustCompile(`\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(\.\d+)?`), "TIME"},   // Go
 	{regexp.MustCompile(`\[\d{4}-\d\d-\d\dT[0-9:.]+ #\d+\]`), "[TIME #PID]"}, // Ruby
@@ -216,8 +216,33 @@ func (w *transcript) normal(s string) string {
 	if w.p.Dir != "" {
 		s = strings.ReplaceAll(s, w.p.Dir, runner.TaskDir)
 	}
-	for _, r := range perRun {
-		s = r.pattern.ReplaceAllString(s, r.with)
+	var b strings.Builder
+	for {
+		before, run, rest := cutRun(s)
+		for _, r := range perRun {
+			before = r.pattern.ReplaceAllString(before, r.with)
+		}
+		b.WriteString(before)
+		b.WriteString(run)
+		if s = rest; s == "" {
+			return b.String()
+		}
 	}
-	return s
+}
+
+// cutRun cuts text around its first run of a thousand equal bytes or more, which has nothing
+// to replace and takes expressions long to look at.
+func cutRun(s string) (before, run, rest string) {
+	const least = 1000
+	start := 0
+	for i := 1; i <= len(s); i++ {
+		if i < len(s) && s[i] == s[start] {
+			continue
+		}
+		if i-start >= least {
+			return s[:start], s[start:i], s[i:]
+		}
+		start = i
+	}
+	return s, "", ""
 }
