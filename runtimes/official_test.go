@@ -38,6 +38,7 @@ var differences = map[string]string{
 	"node/an async handler that never settles":                          "null until a release newer than npm's",
 	"python/an answer that is too large ends the process":               "the client's own stack is printed",
 	"node/a rejection while the module loads":                           "AWS's client goes on polling and is ended by the platform",
+	"ruby/a child process has the environment and not the connection":   "descriptor 3 is the log there",
 	"ruby/the environment is the function's":                            "the encoding where the machine lacks AWS's locale",
 	"ruby/a client context that is no JSON is the function's error":     "AWS's client ends without an answer",
 	"ruby/a message that is not UTF-8":                                  "AWS's client ends without an answer",
