@@ -37,7 +37,8 @@ type Match struct {
 	Mounts []Mount
 }
 
-// StemKey is equal for matches that the same stem can serve.
+// StemKey says what an instance of this is made with: language, interpreter and SDK. Which
+// functions can share a stem is Set.StemKey's.
 func (m Match) StemKey() string {
 	return string(m.Language) + " " + m.Interpreter.Bin + " " + m.Interpreter.Version + " " + m.SDK
 }
