@@ -92,7 +92,14 @@ type (
 // newProcess returns a process of a runtime that isn't started.
 func newProcess(t testing.TB, m Match) *process {
 	t.Helper()
-	places := []string{runtimeDir, set(t).bootstraps[m.Language]}
+	var places []string
+	for _, mount := range m.Mounts {
+		if mount.Target == runtimeDir && m.hasArchive() {
+			// It is of the bootstrap where that is in tests, as it is in an instance.
+			places = append(places, runtimeDir+"/"+archiveName, filepath.Join(mount.Source, archiveName))
+		}
+	}
+	places = append(places, runtimeDir, set(t).bootstraps[m.Language])
 	if l := m.Language.known(); l.program != nil {
 		places = append(places, l.program(m.Interpreter), m.Interpreter.Bin)
 	}
