@@ -217,7 +217,7 @@ func TestWhatAnInstanceMountsIsThereAndReadable(t *testing.T) {
 				t.Errorf("%s %s: %s: %v", in.Language, in.Version, m.Target, err)
 			}
 		}
-		if !seen[langDir] || !seen[runtimeDir] {
+		if !seen[langDir] && !seen[dotnetDir] || !seen[runtimeDir] {
 			t.Errorf("%s %s mounts only %v", in.Language, in.Version, mounts)
 		}
 		if strings.HasPrefix(mounts[0].Source, s.dir) && in.Language == Python {
