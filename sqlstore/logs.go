@@ -65,12 +65,21 @@ func (a *chunkAppender) append(c *wick.LogChunk) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range c.RequestIDs {
-		if _, err := a.tx.exec(`INSERT OR IGNORE INTO log_requests (request_hash, chunk_id) VALUES (?, ?)`, requestHash(id), chunk); err != nil {
-			return err
-		}
+	if len(c.RequestIDs) == 0 {
+		return nil
 	}
-	return nil
+	// One statement for all of them: each has its price, and a busy function's chunk has
+	// hundreds.
+	hashes := make([]int64, len(c.RequestIDs))
+	for i, id := range c.RequestIDs {
+		hashes[i] = requestHash(id)
+	}
+	list, err := json.Marshal(hashes)
+	if err != nil {
+		return err
+	}
+	_, err = a.tx.exec(`INSERT OR IGNORE INTO log_requests (request_hash, chunk_id) SELECT value, ? FROM json_each(?)`, chunk, string(list))
+	return err
 }
 
 // addBytes adds what was stored to the groups' sizes.
