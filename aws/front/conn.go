@@ -193,11 +193,11 @@ func (c *conn) answer(r *http.Request, length int64) bool {
 // lingeringClose ends a connection whose client is still sending: closed at once, it might
 // not get to read its answer.
 func (c *conn) lingeringClose() {
-	q, ok := c.nc.(*quickio.Conn)
-	if !ok {
-		return
+	nc := c.nc
+	if quick, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = quick.NetConn()
 	}
-	tcp, ok := q.Conn.(*net.TCPConn)
+	tcp, ok := nc.(*net.TCPConn)
 	if !ok || tcp.CloseWrite() != nil || tcp.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}

@@ -70,6 +70,9 @@ func (c *call) make(trap, fd, flags uintptr) (done bool) {
 	}
 }
 
+// NetConn returns what was wrapped.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
 // Read implements net.Conn.
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
