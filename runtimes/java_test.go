@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/wick-run/wick"
 	"github.com/wick-run/wick/internal/testkit/runner"
 )
 
@@ -345,7 +346,7 @@ func javaBehaviours(t *testing.T) []behaviour {
 		{
 			name: "SQS messages", ok: true, program: jv(t, "java17", "fn.Events$Sqs"),
 			event: event{Payload: `{"Records":[{"messageId":"m","body":"b","eventSourceARN":"arn:aws:sqs:q","attributes":{"A":"1"},"messageAttributes":{"x":{"stringValue":"s","dataType":"String"}}}]}`},
-			body:  `\{"Records":\[\{"messageId":"m","body":"b","eventSourceARN":"arn:aws:sqs:q","attributes":\{"A":"1"\},"messageAttributes":\{"x":\{"stringValue":"s",.*"dataType":"String"\}\}\}\]\}`,
+			body:  `\{"Records":\[\{"messageId":"m","body":"b","attributes":\{"A":"1"\},"messageAttributes":\{"x":\{"stringValue":"s",.*"dataType":"String"\}\},"eventSourceARN":"arn:aws:sqs:q"\}\]\}`,
 		},
 		{
 			name: "S3 notifications", ok: true, program: jv(t, "java17", "fn.Events$S3"),
@@ -537,5 +538,32 @@ func compareBuilt(t *testing.T, out, name, missing string) {
 	}
 	if !bytes.Equal(again, committed) {
 		t.Errorf("java/%s isn't what its sources give: run go generate ./runtimes", name)
+	}
+}
+
+// TestStemsOfJavaAreOfAMemorySize says which functions can become of the same stem.
+func TestStemsOfJavaAreOfAMemorySize(t *testing.T) {
+	s := set(t)
+	java := Match{Runtime: "java17", Language: Java, Interpreter: Interpreter{Language: Java, Version: "17.0.9", Root: "/x", Bin: "/x/bin/java"}}
+	archived := java
+	archived.Mounts = []Mount{{"/data/java-1" + archiveMark + "2", runtimeDir}}
+	node := Match{Runtime: "nodejs20.x", Language: Node, Interpreter: Interpreter{Language: Node, Version: "20.1.0", Bin: "/x/bin/node"}}
+	small, large := &wick.Function{MemoryMB: 128}, &wick.Function{MemoryMB: 256}
+	if s.StemKey(java, small) == s.StemKey(java, large) {
+		t.Error("a virtual machine would have another function's heap limit")
+	}
+	if s.StemKey(java, small) != s.StemKey(archived, small) {
+		t.Error("a stem booted before there was an archive is of no use any more")
+	}
+	if s.StemKey(node, small) != s.StemKey(node, large) {
+		t.Error("Node.js has a stem for each memory size")
+	}
+	with := func(options string) string {
+		return strings.Join(s.Ordinary(archived, &wick.Function{MemoryMB: 128, Environment: map[string]string{"JAVA_TOOL_OPTIONS": options}}).Args, " ")
+	}
+	for options, want := range map[string]bool{"": true, "-Dx=y": true, "-XX:SharedArchiveFile=/opt/a.jsa": false, "-Xshare:off": false} {
+		if got := strings.Contains(with(options), "-XX:SharedArchiveFile=/var/runtime/archive"); got != want {
+			t.Errorf("with %q the archive is used: %t", options, got)
+		}
 	}
 }
