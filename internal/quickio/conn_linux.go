@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"unsafe"
 )
 
 // maxBytes is how much is moved by one call: enough for nearly all messages, and few
@@ -51,23 +50,14 @@ func Wrap(nc net.Conn) net.Conn {
 	return c
 }
 
-// make makes the call; false: the socket isn't ready for it. recvfrom, too, has its flags
-// in the fourth argument, and read and write ignore that.
-func (c *call) make(trap, fd, flags uintptr) (done bool) {
-	for {
-		n, _, errno := syscall.RawSyscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(c.p))), uintptr(len(c.p)), flags, 0, 0)
-		switch errno {
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return false
-		default:
-			c.n, c.errno = int(n), errno
-			if errno != 0 {
-				c.n = 0
-			}
-			return true
-		}
+// make makes the call; false: the socket isn't ready for it.
+func (c *call) make(trap, fd, fourth uintptr) (done bool) {
+	n, errno := once(trap, fd, c.p, fourth)
+	if errno == syscall.EAGAIN {
+		return false
 	}
+	c.n, c.errno = n, errno
+	return true
 }
 
 // NetConn returns what was wrapped.
