@@ -245,16 +245,9 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func TestAClientThatHangsUpIsSeenByWhoWaitsForIt(t *testing.T) {
-	began, over := make(chan struct{}), make(chan error, 1)
-	s := start(t, func(_ http.ResponseWriter, r *http.Request) {
-		if _, err := io.ReadAll(r.Body); err != nil {
-			t.Error(err)
-		}
-		close(began)
-		<-r.Context().Done()
-		over <- r.Context().Err()
-	})
+// hangUp sends a request and ends the connection when that has begun to be served.
+func (s *served) hangUp(t *testing.T, began <-chan struct{}) {
+	t.Helper()
 	nc, err := net.Dial("tcp", s.address)
 	if err != nil {
 		t.Fatal(err)
@@ -266,6 +259,19 @@ func TestAClientThatHangsUpIsSeenByWhoWaitsForIt(t *testing.T) {
 	if err := nc.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestAClientThatHangsUpIsSeenByWhoWaitsForIt(t *testing.T) {
+	began, over := make(chan struct{}), make(chan error, 1)
+	s := start(t, func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			t.Error(err)
+		}
+		close(began)
+		<-r.Context().Done()
+		over <- r.Context().Err()
+	})
+	s.hangUp(t, began)
 	if err := <-over; !errors.Is(err, context.Canceled) {
 		t.Errorf("its context ended with %v", err)
 	}
@@ -480,17 +486,7 @@ func TestADetachedHandlersContextEndsWithItsClient(t *testing.T) {
 		})
 		close(began)
 	})
-	nc, err := net.Dial("tcp", s.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(nc, "POST /here HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1"); err != nil {
-		t.Fatal(err)
-	}
-	<-began
-	if err := nc.Close(); err != nil {
-		t.Fatal(err)
-	}
+	s.hangUp(t, began)
 	if err := <-over; !errors.Is(err, context.Canceled) {
 		t.Errorf("its context ended with %v", err)
 	}
