@@ -161,11 +161,11 @@ func (f *Fleet) keepStocks() {
 			return
 		}
 		for f.letStartsPass() {
-			s := f.neediest()
+			s, plan := f.neediest()
 			if s == nil {
 				break
 			}
-			f.bootStem(s)
+			f.bootStem(s, plan)
 		}
 	}
 }
@@ -195,8 +195,8 @@ func (f *Fleet) letStartsPass() bool {
 }
 
 // neediest returns the stock that lacks most of what it should have, with one of its
-// boots accounted for, or nil when none lacks any or there is no room.
-func (f *Fleet) neediest() *stock {
+// boots accounted for, and what to boot; nil when none lacks any or there is no room.
+func (f *Fleet) neediest() (*stock, instance.Plan) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
@@ -214,21 +214,21 @@ func (f *Fleet) neediest() *stock {
 		}
 	}
 	if worst == nil || f.closing || len(f.hungry) > 0 { // room is for those who wait for it
-		return nil
+		return nil, instance.Plan{}
 	}
 	bytes := floorOf(worst.plan.Match.Runtime)
 	if f.used+bytes > f.o.MemoryBytes || float64(stems+bytes) > stemShare*float64(f.o.MemoryBytes) {
-		return nil
+		return nil, instance.Plan{}
 	}
 	worst.booting++
 	f.used += bytes
-	return worst
+	return worst, worst.plan
 }
 
 // bootStem adds one to a stock.
-func (f *Fleet) bootStem(s *stock) {
-	st := &stem{bytes: floorOf(s.plan.Match.Runtime)}
-	inst, err := f.o.Host.Boot(f.ctx, s.plan, func(*instance.Instance) {
+func (f *Fleet) bootStem(s *stock, plan instance.Plan) {
+	st := &stem{bytes: floorOf(plan.Match.Runtime)}
+	inst, err := f.o.Host.Boot(f.ctx, plan, func(*instance.Instance) {
 		if m := st.owner.Load(); m != nil {
 			f.release(m)
 		}

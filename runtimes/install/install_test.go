@@ -180,14 +180,14 @@ func TestWhatIsntWhatTheIndexSaysIsRefused(t *testing.T) {
 	r := newRegistry(t)
 	i, _ := newInstaller(t)
 	in := need(t, i, runtimes.Python)
-	r.wrong["botocore"] = true
+	r.falsify("botocore")
 	if err := i.SDKFor(t.Context(), in); err == nil || !strings.Contains(strings.ToLower(err.Error()), "hash") {
 		t.Errorf("a package with another checksum: %v", err)
 	}
 	onlyInstalled(t, i.Dir)
 
 	node := need(t, i, runtimes.Node, "npm")
-	r.wrong["@aws-sdk/client-lambda"] = true
+	r.falsify("@aws-sdk/client-lambda")
 	if err := i.SDKFor(t.Context(), node); err == nil || !strings.Contains(err.Error(), "EINTEGRITY") {
 		t.Errorf("a package with another checksum: %v", err)
 	}

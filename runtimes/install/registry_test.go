@@ -158,6 +158,13 @@ func (r *registry) pythonIndex(w http.ResponseWriter, req *http.Request) {
 	fmt.Fprint(w, "</body></html>")
 }
 
+// falsify gives a package the checksums of something else.
+func (r *registry) falsify(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wrong[name] = true
+}
+
 func (r *registry) wheel(w http.ResponseWriter, req *http.Request) {
 	parts := strings.Split(req.PathValue("file"), "-")
 	r.download(req, parts[0])
