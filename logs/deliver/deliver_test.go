@@ -196,7 +196,7 @@ func TestASubscriptionDeliversWhatMatches(t *testing.T) {
 	h := newHarness(t, nil, subscribe("[level = ERROR, code, ...]"))
 	h.write("a", "ERROR 7 lost", "INFO 1 found")
 	h.write("b", "ERROR 8")
-	h.until("two deliveries", func() bool { return len(h.got) == 2 })
+	h.until("two deliveries", func() bool { return len(h.got) == 2 && h.d.Stats().Delivered == 2 })
 	m := h.got[0]
 	if m.MessageType != "DATA_MESSAGE" || m.Owner != testGroup.Account || m.LogGroup != "g" || m.LogStream != "a" || fmt.Sprint(m.SubscriptionFilters) != "[s]" {
 		t.Errorf("delivered %+v", m)
@@ -219,7 +219,7 @@ func TestADeliveryIsTriedAgain(t *testing.T) {
 		return nil
 	}, subscribe(""))
 	h.write("a", "x")
-	h.until("the delivery", func() bool { return len(h.got) == 1 })
+	h.until("the delivery", func() bool { return len(h.got) == 1 && h.d.Stats().Delivered == 1 })
 	if s := h.d.Stats(); s.Failed != 5 || s.Delivered != 1 || s.Dropped != 0 {
 		t.Errorf("counted %+v", s)
 	}
