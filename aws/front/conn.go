@@ -86,7 +86,7 @@ func (c *conn) serve() {
 		r, length, ok := c.reqs.parse(head, c.s.o.Here)
 		if !ok {
 			handedOver = true
-			c.s.others.give(&replay{Conn: c.nc, read: c.buf[c.at:c.end]})
+			c.s.others.give(&replay{Conn: c.plain(), read: c.buf[c.at:c.end]})
 			return
 		}
 		c.at += len(head)
@@ -190,14 +190,18 @@ func (c *conn) answer(r *http.Request, length int64) bool {
 	return err == nil
 }
 
+// plain returns the connection as it was accepted.
+func (c *conn) plain() net.Conn {
+	if quick, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
+		return quick.NetConn()
+	}
+	return c.nc
+}
+
 // lingeringClose ends a connection whose client is still sending: closed at once, it might
 // not get to read its answer.
 func (c *conn) lingeringClose() {
-	nc := c.nc
-	if quick, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = quick.NetConn()
-	}
-	tcp, ok := nc.(*net.TCPConn)
+	tcp, ok := c.plain().(*net.TCPConn)
 	if !ok || tcp.CloseWrite() != nil || tcp.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}

@@ -270,6 +270,15 @@ func (r *replay) Read(p []byte) (int, error) {
 	return r.Conn.Read(p)
 }
 
+// CloseWrite ends the sending, for net/http to have a client that is still sending itself
+// read its answer.
+func (r *replay) CloseWrite() error {
+	if half, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // ReadFrom implements io.ReaderFrom, which net/http looks for.
 func (r *replay) ReadFrom(src io.Reader) (int64, error) { return io.Copy(r.Conn, src) }
 
