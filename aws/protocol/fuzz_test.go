@@ -21,7 +21,7 @@ func FuzzJSONBody(f *testing.F) {
 	for _, s := range []string{
 		`{"FunctionName":"f","Timeout":3,"MemorySize":128.0,"Publish":true,"Code":{"ZipFile":"UEsFBg=="},"Tags":{"a":"b"},"Layers":["x"]}`,
 		`{"FileSystemConfigs":[{"Arn":"a","LocalMountPath":"/mnt/a"}],"Unknown":{"a":[1,2,{"b":null}]}}`,
-		`{"Description":"\u00e9\ud83d\ude00\ud83d \"\\\/\b\f\n\r\t"}`, "{\"Description\":\"\xff\xfe\"}",
+		`{"Description":"\u00e9\ud83d\ude00\ud83d \"\\\/\b\f\n\r\t"}`, `{"Unknown":"\000"}`, `{"Unknown":["\u00g0"]}`, `{"Unknown\`, "{\"Description\":\"\xff\xfe\"}",
 		` { } `, `null`, ``, `{"a":1e5,"b":-0.1E-2}`, `{"Environment":{"Variables":{"A":"1","A":null}}}`,
 	} {
 		f.Add([]byte(s))

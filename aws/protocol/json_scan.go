@@ -200,7 +200,11 @@ func (d *decoder) rawString() (raw []byte, plain bool, err error) {
 			return d.data[start : d.pos-1], plain, nil
 		case b == '\\':
 			plain = false
-			d.pos += 2
+			n := escapeLen(d.data[d.pos:])
+			if n == 0 {
+				return nil, false, errSyntax
+			}
+			d.pos += n
 		case b < ' ':
 			return nil, false, errSyntax
 		default:
@@ -208,6 +212,23 @@ func (d *decoder) rawString() (raw []byte, plain bool, err error) {
 		}
 	}
 	return nil, false, errSyntax
+}
+
+// escapeLen returns how many bytes the escape at the start of raw has, 0 if it is none
+// of JSON's: a string that is only read over must be one, too.
+func escapeLen(raw []byte) int {
+	if len(raw) < 2 {
+		return 0
+	}
+	switch raw[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if _, err := hex4(raw); err == nil {
+			return 6
+		}
+	}
+	return 0
 }
 
 var errEscape = errors.New("bad escape")
