@@ -200,6 +200,7 @@ func (i *Instance) StemKey() string { return i.plan.Match.StemKey() }
 func (i *Instance) bootedLocked() {
 	if i.state == wick.InstanceBooting {
 		_ = i.moveLocked(wick.InstanceBooted) // legal from booting
+		i.journal.rest()                      // a booted runtime has nothing to say
 		close(i.booted)
 	}
 }
@@ -415,7 +416,9 @@ func (i *Instance) freezeIfIdle() {
 	err := i.moveLocked(wick.InstanceFrozen)
 	i.mu.Unlock()
 	if err == nil {
-		err = i.box.Freeze()
+		if err = i.box.Freeze(); err == nil {
+			i.journal.rest()
+		}
 	}
 	i.journal.state(time.Now(), wick.StateChanged{From: wick.InstanceIdle, To: wick.InstanceFrozen})
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/wick-run/wick"
@@ -29,69 +31,88 @@ const maxKeptBuffer = 64 << 10
 // journal states an instance's events in order: what its processes print, read from
 // one pipe, and what the platform has to say. Whoever states a platform event first
 // takes in all that was printed before it, so a line printed during an invocation is
-// between its START and its END whoever of the two goroutines is quicker.
+// between its START and its END; between platform events the pump looks into the pipe.
 type journal struct {
 	rec wick.Recorder
 	now func() time.Time
 	// born is when the instance was made: nothing was printed before.
 	born time.Time
 
-	r   *os.File // the pipe's end we read
-	w   *os.File // the end the processes get; kept open, so a restart writes to the same pipe
-	fd  uintptr  // of r, in non-blocking mode
-	end chan struct{}
+	r     *os.File // the pipe's end we read
+	w     *os.File // the end the processes get; kept open, so a restart writes to the same pipe
+	fd    uintptr  // of r, in non-blocking mode
+	holds int      // bytes, of the pipe
 
-	mu     sync.Mutex // guards everything below, and orders the events
-	closed bool
-	split  splitter
-	src    *wick.Source // nil until a function is assigned
-	early  []wick.LogLine
-	nearly int // bytes in early, line ends included
-	reqID  string
-	tail   *tail
-	buf    []byte // for the tail's text
-	ends   []int
+	watched atomic.Bool // by the pump, whose mutex guards its changes and place
+	place   int         // among the pump's journals
+
+	gone    chan struct{}  // closed when it is
+	readers sync.WaitGroup // a flood
+
+	mu      sync.Mutex // guards everything below, and orders the events
+	closed  bool
+	flooded bool // a goroutine empties the pipe
+	split   splitter
+	taken   int64        // bytes read from the pipe
+	until   time.Time    // when what is being taken in was printed at the latest; zero: now
+	src     *wick.Source // nil until a function is assigned
+	early   []wick.LogLine
+	nearly  int // bytes in early, line ends included
+	reqID   string
+	tail    *tail
+	buf     []byte // for the tail's text
+	ends    []int
 }
 
+// newJournal makes a journal whose pipe is looked into until rest is called.
 func newJournal(rec wick.Recorder, now func() time.Time) (*journal, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	growPipe(w)
-	j := &journal{rec: rec, now: now, born: now(), r: r, w: w, end: make(chan struct{})}
-	rc, err := r.SyscallConn()
+	var fds [2]int
+	// os.Pipe would have the runtime's poller woken by each write.
+	syscall.ForkLock.RLock()
+	err := syscall.Pipe(fds[:])
 	if err == nil {
-		err = rc.Control(func(fd uintptr) { j.fd = fd })
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
 	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
-		return nil, errors.Join(err, r.Close(), w.Close())
+		return nil, os.NewSyscallError("pipe", err)
 	}
-	go func() {
-		defer close(j.end)
-		// The callback is called whenever the pipe has something; an error means that
-		// the pipe was closed. It goes on until the pipe is empty, since only what comes
-		// after that is sure to call it again, but lets others in between.
-		_ = rc.Read(func(uintptr) bool {
-			for {
-				j.mu.Lock()
-				more := j.read()
-				closed := j.closed
-				j.mu.Unlock()
-				if closed || !more {
-					return closed
-				}
-			}
-		})
-	}()
+	j := &journal{
+		rec: rec, now: now, born: now(), fd: uintptr(fds[0]), holds: growPipe(fds[1]), gone: make(chan struct{}),
+		r: os.NewFile(uintptr(fds[0]), "log"), w: os.NewFile(uintptr(fds[1]), "log"),
+	}
+	if err := syscall.SetNonblock(fds[0], true); err != nil {
+		return nil, errors.Join(os.NewSyscallError("fcntl", err), j.r.Close(), j.w.Close())
+	}
+	pipes.watch(j)
 	return j, nil
 }
+
+// watch says that processes may print from now on.
+func (j *journal) watch() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.watchLocked()
+}
+
+// watchLocked is watch for those who hold j.mu.
+func (j *journal) watchLocked() {
+	if !j.closed && !j.watched.Load() {
+		pipes.watch(j)
+	}
+}
+
+// rest says that none can until watch is called; what they have printed is taken in with
+// the next event of the platform.
+func (j *journal) rest() { pipes.rest(j) }
 
 // assign names the source of all events from now on; what a bootstrap printed before
 // becomes the function's.
 func (j *journal) assign(src *wick.Source) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.watchLocked()
 	j.drain()
 	j.src = src
 	early := j.early
@@ -113,8 +134,8 @@ func (j *journal) source() *wick.Source {
 func (j *journal) begin(at time.Time, requestID string, withTail bool, events ...wick.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.drain()
-	j.flush()
+	j.watchLocked()
+	j.takeIn(at)
 	j.reqID = requestID
 	if withTail {
 		j.tail = &tail{}
@@ -147,11 +168,19 @@ func (j *journal) state(at time.Time, events ...wick.Event) {
 
 // stateLocked is state for those who hold j.mu.
 func (j *journal) stateLocked(at time.Time, events []wick.Event) {
-	j.drain()
-	j.flush()
+	j.takeIn(at)
 	for _, e := range events {
 		j.record(at, e)
 	}
+}
+
+// takeIn takes in what was printed before a platform event of the time at, an open line
+// included: an invocation's output is its own. j.mu is held.
+func (j *journal) takeIn(at time.Time) {
+	j.until = at
+	j.drain()
+	j.flush()
+	j.until = time.Time{}
 }
 
 // record passes an event on, unless the instance is gone; j.mu is held.
@@ -181,12 +210,15 @@ const pipeBytes = 64 << 10
 
 var readPool = sync.Pool{New: func() any { b := make([]byte, pipeBytes); return &b }}
 
-// drain reads what is in the pipe when it is called. It never waits for a pipe to run
-// empty that a function goes on filling. j.mu is held.
-func (j *journal) drain() {
-	for read := 0; read < grownPipe && j.read(); { // what was in it is no more than that
-		read += pipeBytes
+// drain reads what is in the pipe when it is called, and returns how much that was. It
+// never waits for a pipe to run empty that a function goes on filling. j.mu is held.
+func (j *journal) drain() (n int) {
+	for more := true; more && n < j.holds; { // what was in it is no more than that
+		before := j.taken
+		more = j.read()
+		n += int(j.taken - before)
 	}
+	return n
 }
 
 // read takes the next part of what is in the pipe; more says that there may be another.
@@ -201,11 +233,12 @@ func (j *journal) read() (more bool) {
 	if n <= 0 || err != nil {
 		return false // empty for now
 	}
+	j.taken += int64(n)
 	j.split.write((*bp)[:n], j.line)
 	return n == len(*bp)
 }
 
-// flush ends a line that the function left open: an invocation's output is its own.
+// flush ends a line that the function left open.
 func (j *journal) flush() { j.split.flush(j.line) }
 
 // ended takes in what processes that have been killed had printed; a record that one of
@@ -219,8 +252,12 @@ func (j *journal) ended() {
 
 // line records a line. A frame says its own time, which is believed if it can be true.
 func (j *journal) line(at time.Time, text string) {
-	if now := j.now(); at.Before(j.born) || at.After(now) {
-		at = now
+	latest := j.until
+	if latest.IsZero() {
+		latest = j.now()
+	}
+	if at.Before(j.born) || at.After(latest) {
+		at = latest
 	}
 	j.record(at, wick.LogLine{RequestID: j.reqID, Text: text})
 }
@@ -238,23 +275,22 @@ func (j *journal) printedEarly() string {
 	return s
 }
 
-// close ends the reading and frees the pipe, after one last look into it.
+// close ends the reading and frees the pipe, after one last look into it. It can be called
+// twice, and returns when nobody reads any more.
 func (j *journal) close() {
 	j.mu.Lock()
-	if j.closed {
-		j.mu.Unlock()
-		<-j.end
-		return
+	if !j.closed {
+		j.drain()
+		j.split.end(j.line)
+		j.closed = true
+		j.rest()
+		close(j.gone)
+		// Both are ends of our own pipe, with nothing buffered: closing can't lose data.
+		_ = j.r.Close()
+		_ = j.w.Close()
 	}
-	j.drain()
-	j.split.end(j.line)
-	j.closed = true
 	j.mu.Unlock()
-	// Both are ends of our own pipe, with nothing buffered: closing can't lose data. It
-	// waits for the reading goroutine, which may want the mutex first.
-	_ = j.r.Close()
-	_ = j.w.Close()
-	<-j.end
+	j.readers.Wait()
 }
 
 // tail keeps the last 4 KB written to it.

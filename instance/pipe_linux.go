@@ -1,17 +1,12 @@
 package instance
 
-import (
-	"os"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// growPipe makes a pipe hold grownPipe. A system that refuses leaves it as it is, which is
-// slower and no more.
-func growPipe(w *os.File) {
-	rc, err := w.SyscallConn()
-	if err != nil {
-		return
+// growPipe makes a pipe hold grownPipe and returns how much it then holds. A system that
+// refuses leaves it as it is, which is slower and no more.
+func growPipe(fd int) int {
+	if n, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, grownPipe); err == nil {
+		return n
 	}
-	_ = rc.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, grownPipe) }) // the file is open
+	return pipeBytes
 }

@@ -2,7 +2,5 @@
 
 package instance
 
-import "os"
-
 // growPipe leaves a pipe as it is: only Linux can change its size.
-func growPipe(*os.File) {}
+func growPipe(int) int { return pipeBytes }

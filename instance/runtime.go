@@ -187,6 +187,7 @@ func (i *Instance) startRuntime() error {
 	}
 	program := cmd.Path
 	i.mapCommand(&cmd)
+	i.journal.watch()
 	p, err := i.box.Start(sandbox.Command{
 		Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir,
 		Stdout: i.journal.w, Stderr: i.journal.w, Files: files,
@@ -338,6 +339,9 @@ func (i *Instance) killLocked() {
 	}
 	i.conns.Settle(settleTime)
 	i.journal.ended()
+	if err == nil {
+		i.journal.rest()
+	}
 	i.mu.Lock()
 	i.unkilled = err
 	i.running, i.waiters, i.asked = false, nil, nil
