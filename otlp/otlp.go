@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -19,10 +18,14 @@ import (
 
 // Options configure an Exporter. Endpoint is needed.
 type Options struct {
-	// Endpoint is a receiver's URL, such as http://127.0.0.1:4318; the signals' own paths
-	// (/v1/traces, …) are put behind it. Source: OTLP specification, OTLP/HTTP.
+	// Endpoint is a receiver's URL, such as http://127.0.0.1:4318 for HTTP, to which the
+	// signals' own paths (/v1/traces, …) are added, or http://127.0.0.1:4317 for gRPC;
+	// https:// is for TLS with either. Source: OTLP specification.
 	Endpoint string
-	// Headers are sent with every request, for receivers that want a key.
+	// Protocol is HTTP or GRPC; "" goes by the endpoint's port: 4317 is gRPC's.
+	Protocol string
+	// Headers are sent with every request, for receivers that want a key; with gRPC they
+	// are its metadata.
 	Headers map[string]string
 	Version string       // of Wick, for the scope of what is sent
 	Log     *slog.Logger // nil discards
@@ -44,9 +47,9 @@ type Options struct {
 
 // Exporter sends to a receiver until Close. It is a wick.Recorder.
 type Exporter struct {
-	o      Options
-	client *http.Client
-	began  time.Time
+	o         Options
+	transport transport
+	began     time.Time
 
 	spans   *queue[span]
 	logs    *queue[record]
@@ -70,24 +73,51 @@ const (
 	signals
 )
 
-var paths = [signals]string{"/v1/traces", "/v1/logs", "/v1/metrics"}
-
 var signalNames = [signals]string{"spans", "log records", "metrics"}
 
 var _ wick.Recorder = (*Exporter)(nil)
 
-// CheckEndpoint says what is wrong with an endpoint, if anything is.
-func CheckEndpoint(endpoint string) error {
+// The protocols, as OTEL_EXPORTER_OTLP_PROTOCOL names them.
+// Source: OpenTelemetry specification, OTLP exporter configuration.
+const (
+	HTTP = "http/protobuf"
+	GRPC = "grpc"
+)
+
+// grpcPort is the port that receivers have for gRPC unless they are told another.
+const grpcPort = "4317"
+
+// CheckEndpoint says what is wrong with an endpoint or a protocol, if anything is.
+func CheckEndpoint(endpoint, protocol string) error {
+	_, err := choose(endpoint, protocol)
+	return err
+}
+
+// choose returns the protocol for an endpoint, when both are right.
+func choose(endpoint, protocol string) (string, error) {
+	if protocol != "" && protocol != HTTP && protocol != GRPC {
+		return "", fmt.Errorf("%q is none of OTLP's protocols: there are %s and %s", protocol, GRPC, HTTP)
+	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("%q is no URL of a receiver that takes OTLP over HTTP, such as http://127.0.0.1:4318", endpoint)
+		return "", fmt.Errorf("%q is no URL of a receiver that takes OTLP, such as http://127.0.0.1:4318 (HTTP) or http://127.0.0.1:4317 (gRPC)", endpoint)
 	}
-	return nil
+	if protocol == "" {
+		protocol = HTTP
+		if u.Port() == grpcPort {
+			protocol = GRPC
+		}
+	}
+	if protocol == GRPC && strings.Trim(u.Path, "/") != "" {
+		return "", fmt.Errorf("%q has a path, which gRPC has no use for", endpoint)
+	}
+	return protocol, nil
 }
 
 // Open starts sending.
 func Open(o Options) (*Exporter, error) {
-	if err := CheckEndpoint(o.Endpoint); err != nil {
+	protocol, err := choose(o.Endpoint, o.Protocol)
+	if err != nil {
 		return nil, err
 	}
 	o.Endpoint = strings.TrimRight(o.Endpoint, "/")
@@ -99,7 +129,12 @@ func Open(o Options) (*Exporter, error) {
 	setDefault(&o.MaxWaiting, 16<<20)
 	setDefault(&o.RetryFor, 5*time.Minute)
 	setDefault(&o.CloseTimeout, 5*time.Second)
-	e := &Exporter{o: o, client: newClient(), began: time.Now(), closing: make(chan struct{})}
+	e := &Exporter{o: o, began: time.Now(), closing: make(chan struct{})}
+	if protocol == GRPC {
+		e.transport = newGRPC(&o)
+	} else {
+		e.transport = newHTTP(&o)
+	}
 	e.last, e.giveUp = context.WithCancel(context.Background())
 	e.spans = newQueue[span](o.MaxWaiting, &e.stats[traceSignal])
 	e.logs = newQueue[record](o.MaxWaiting, &e.stats[logSignal])
@@ -136,7 +171,7 @@ func (e *Exporter) Close() error {
 		e.workers.Wait()
 		timer.Stop()
 		e.giveUp()
-		e.client.CloseIdleConnections()
+		e.transport.close()
 		for i := range e.stats {
 			e.sayDropped(i)
 		}

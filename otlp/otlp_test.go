@@ -63,6 +63,10 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		}
 	}()
 	r.headers = append(r.headers, q.Header)
+	overGRPC := strings.HasPrefix(q.Header.Get("Content-Type"), "application/grpc")
+	if overGRPC {
+		r.checkCall(q)
+	}
 	z, err := gzip.NewReader(q.Body)
 	if err != nil {
 		r.t.Error(err)
@@ -79,16 +83,19 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 			return
 		}
 	}
+	if overGRPC {
+		answerCall(w, 0, nil)
+	}
 	switch q.URL.Path {
-	case "/v1/traces":
+	case "/v1/traces", methods[traceSignal]:
 		m := &tracepb.TracesData{}
 		err = proto.Unmarshal(body, m)
 		r.traces = append(r.traces, m)
-	case "/v1/logs":
+	case "/v1/logs", methods[logSignal]:
 		m := &logspb.LogsData{}
 		err = proto.Unmarshal(body, m)
 		r.logs = append(r.logs, m)
-	case "/v1/metrics":
+	case "/v1/metrics", methods[metricSignal]:
 		m := &metricspb.MetricsData{}
 		err = proto.Unmarshal(body, m)
 		r.metrics = append(r.metrics, m)
@@ -398,7 +405,7 @@ func TestCloseSendsWhatIsWaiting(t *testing.T) {
 
 func TestAnEndpointIsAURL(t *testing.T) {
 	for endpoint, ok := range map[string]bool{"http://127.0.0.1:4318": true, "https://otlp.example/base": true, "127.0.0.1:4318": false, "grpc://h:4317": false, "http://": false, "": false} {
-		if err := CheckEndpoint(endpoint); (err == nil) != ok {
+		if err := CheckEndpoint(endpoint, ""); (err == nil) != ok {
 			t.Errorf("%q: %v", endpoint, err)
 		}
 	}

@@ -5,11 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -23,13 +18,6 @@ const (
 	longestPause   = 30 * time.Second
 	maxAnswer      = 64 << 10
 )
-
-func newClient() *http.Client {
-	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: signals,
-	}}
-}
 
 // refusal is an answer that isn't a success.
 type refusal struct {
@@ -48,7 +36,7 @@ func (r *refusal) Error() string {
 }
 
 // send sends items of a signal, again while that can help and there is time.
-// Source: OTLP specification, OTLP/HTTP response, retryable response codes.
+// Source: OTLP specification, failures.
 func (e *Exporter) send(signal int, m proto.Message, items int) {
 	body, err := pack(m)
 	if err != nil { // strings that aren't UTF-8 were made so
@@ -112,54 +100,28 @@ func (e *Exporter) wait(d time.Duration) error {
 	}
 }
 
+// transport carries requests to a receiver.
+type transport interface {
+	// post sends a signal's request, compressed with gzip, and returns the answer's
+	// message. An error is a *refusal where the receiver answered.
+	post(ctx context.Context, signal int, body []byte) (answer []byte, err error)
+	// close lets go of connections. No post is under way.
+	close()
+}
+
 // post sends one request and returns how many items the receiver rejects.
 func (e *Exporter) post(signal int, body []byte) (rejected int64, err error) {
 	ctx, cancel := context.WithTimeout(e.last, requestTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.o.Endpoint+paths[signal], bytes.NewReader(body))
+	answer, err := e.transport.post(ctx, signal, body)
 	if err != nil {
 		return 0, err
 	}
-	for name, value := range e.o.Headers {
-		r.Header.Set(name, value)
+	n, text := partialSuccess(answer)
+	if n > 0 || text != "" {
+		e.o.Log.Warn("the OTLP receiver took only a part", "signal", signalNames[signal], "rejected", n, "message", text)
 	}
-	r.Header.Set("Content-Type", "application/x-protobuf")
-	r.Header.Set("Content-Encoding", "gzip")
-	r.Header.Set("User-Agent", "wick/"+e.o.Version)
-	resp, err := e.client.Do(r)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return 0, err
-	}
-	if resp.StatusCode/100 == 2 {
-		n, text := partialSuccess(answer)
-		if n > 0 || text != "" {
-			e.o.Log.Warn("the OTLP receiver took only a part", "signal", signalNames[signal], "rejected", n, "message", text)
-		}
-		return n, nil
-	}
-	no := &refusal{status: resp.Status, text: statusMessage(resp.Header.Get("Content-Type"), answer)}
-	switch resp.StatusCode {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		no.again = true
-		no.after = retryAfter(resp.Header.Get("Retry-After"), time.Now())
-	}
-	return 0, no
-}
-
-// retryAfter reads a Retry-After header: seconds, or a date.
-func retryAfter(text string, now time.Time) time.Duration {
-	if n, err := strconv.Atoi(text); err == nil && n > 0 {
-		return min(time.Duration(n)*time.Second, time.Hour)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(at.Sub(now), 0), time.Hour)
-	}
-	return 0
+	return n, nil
 }
 
 // pack encodes a request.
@@ -201,20 +163,6 @@ func partialSuccess(answer []byte) (rejected int64, message string) {
 		})
 	})
 	return rejected, message
-}
-
-// statusMessage reads the text of an error's answer, which is a google.rpc.Status.
-func statusMessage(contentType string, answer []byte) string {
-	if contentType != "application/x-protobuf" {
-		return fmt.Sprintf("%.200q", answer)
-	}
-	text := ""
-	eachField(answer, func(number protowire.Number, _ uint64, b []byte) {
-		if number == 2 {
-			text = string(b)
-		}
-	})
-	return text
 }
 
 // eachField calls f with the fields of a message that are numbers or bytes, up to where

@@ -48,9 +48,10 @@ type config struct {
 	AccessKeyID     string
 	SecretAccessKey string
 
-	Record      recordValue // what is kept of what functions do: logs, traces, metrics
-	OTLP        string      // an OpenTelemetry receiver that gets it, too
-	OTLPHeaders headers     // what that wants with each request
+	Record       recordValue // what is kept of what functions do: logs, traces, metrics
+	OTLP         string      // an OpenTelemetry receiver that gets it, too
+	OTLPProtocol string      // how that is spoken to; "" by its port
+	OTLPHeaders  headers     // what that wants with each request
 
 	LogsRates awslogs.Rates // how fast CloudWatch Logs may be asked
 
@@ -106,7 +107,8 @@ Every flag can be given as a variable too: --data-dir as WICK_DATA_DIR.`,
 	f.StringVar(&c.AccessKeyID, "access-key-id", "", "key that requests must be signed with; needed when --addr isn't on loopback")
 	f.StringVar(&c.SecretAccessKey, "secret-access-key", "", "its secret; better given as WICK_SECRET_ACCESS_KEY")
 	f.Var(&c.Record, "record", "what is kept of what functions do: logs, traces, metrics, or none")
-	f.StringVar(&c.OTLP, "otlp", "", "`URL` of an OpenTelemetry receiver (OTLP over HTTP) that gets what is recorded, too, e.g. http://127.0.0.1:4318")
+	f.StringVar(&c.OTLP, "otlp", "", "`URL` of an OpenTelemetry receiver that gets what is recorded, too, e.g. http://127.0.0.1:4318 (HTTP) or :4317 (gRPC)")
+	f.StringVar(&c.OTLPProtocol, "otlp-protocol", "", "how the receiver is spoken to: grpc or http/protobuf (default grpc on port 4317, else http/protobuf)")
 	f.Var(&c.OTLPHeaders, "otlp-header", "header for the receiver, such as its key; repeatable; better given as WICK_OTLP_HEADER")
 	f.Var(&c.LogsRates, "logs-rate", "requests a second that an operation of CloudWatch Logs takes, e.g. FilterLogEvents=100, or '*=0' for no limits (default AWS's quotas); repeatable")
 	f.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, "`level` of the operator's log: debug, info, warn or error")
@@ -142,7 +144,7 @@ func (c *config) check() error {
 		return usagef("--concurrency is at least 1, not %d", c.Concurrency)
 	}
 	if c.OTLP != "" {
-		if err := otlp.CheckEndpoint(c.OTLP); err != nil {
+		if err := otlp.CheckEndpoint(c.OTLP, c.OTLPProtocol); err != nil {
 			return usagef("--otlp %v", err)
 		}
 	}

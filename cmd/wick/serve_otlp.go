@@ -17,7 +17,9 @@ func (s *server) openOTLP() (err error) {
 	if s.c.OTLP == "" {
 		return nil
 	}
-	s.otlp, err = otlp.Open(otlp.Options{Endpoint: s.c.OTLP, Headers: s.c.OTLPHeaders, Version: buildVersion(), Log: s.log, Totals: s.metrics.Totals})
+	s.otlp, err = otlp.Open(otlp.Options{
+		Endpoint: s.c.OTLP, Protocol: s.c.OTLPProtocol, Headers: s.c.OTLPHeaders, Version: buildVersion(), Log: s.log, Totals: s.metrics.Totals,
+	})
 	if err != nil {
 		return err
 	}
