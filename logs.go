@@ -42,6 +42,14 @@ type LogQuery struct {
 	RequestID string
 	Newest    bool // newest chunks first
 	Limit     int  // chunks at most; 0: 1,000
+
+	// Stored has the chunks come in the order they were stored in, those with an ID above
+	// this one; nil by time.
+	Stored *int64
+	// IDs takes only these chunks; empty takes all.
+	IDs []int64
+	// NoData leaves the chunks' Data out, which is most of what reading one costs.
+	NoData bool
 }
 
 // StoredLogChunk is a chunk with the ID the store gave it, rising in order of storing.
@@ -131,6 +139,17 @@ type LogFilter struct {
 
 	// Of a subscription filter.
 	DestinationARN, RoleARN, Distribution string // Distribution is ByLogStream or Random
+
+	// SystemFields are which of @aws.account and @aws.region go along with what matches: as
+	// a metric's dimensions, or in a subscription's records.
+	SystemFields []string
+	// Selection is an expression over those fields that decides whether the filter applies
+	// to a record at all; "" is to all.
+	Selection string
+
+	// Position is how far the filter has come: it is done with all chunks up to this ID. The
+	// store sets it, to where the group is when the filter is put.
+	Position int64 `json:"-"`
 }
 
 // LogFilterQuery selects filters by group and name. A group without a name is all of its
@@ -160,12 +179,16 @@ type LogGroupStore interface {
 	// DeleteLogStream makes a stream disappear at once, likewise.
 	DeleteLogStream(ctx context.Context, group LogGroupID, name string) error
 
-	// PutLogFilter makes a filter or replaces the one of its name and kind; limit is
-	// how many of the kind a group may have, beyond which it is TooManyRequests.
+	// PutLogFilter makes a filter or replaces the one of its name and kind, which keeps the
+	// time it was made and its position; limit is how many of the kind a group may have,
+	// beyond which it is TooManyRequests.
 	PutLogFilter(ctx context.Context, f LogFilter, limit int) error
 	// LogFilters returns filters by group and name.
 	LogFilters(ctx context.Context, q LogFilterQuery) ([]LogFilter, error)
 	DeleteLogFilter(ctx context.Context, group LogGroupID, kind LogFilterKind, name string) error
+	// AdvanceLogFilter keeps a filter's position, unless it is further already. A filter
+	// that isn't there is no error: it has been deleted.
+	AdvanceLogFilter(ctx context.Context, group LogGroupID, kind LogFilterKind, name string, position int64) error
 
 	// SweepLogs deletes up to limit chunks each that belong to deleted groups, to deleted
 	// streams, or whose records are all older than their group keeps them, and says how

@@ -48,8 +48,9 @@ type Logs struct {
 	mu     sync.RWMutex // guards groups
 	groups map[wick.LogGroupID]*group
 
-	tapsMu sync.Mutex // guards taps
+	tapsMu sync.Mutex // guards taps and stored
 	taps   map[*Tap]struct{}
+	stored map[*func(wick.LogGroupID)]struct{} // who is told; see OnStored
 
 	pending atomic.Int64  // bytes of text in open and sealed chunks
 	queue   chunkQueue    // sealed chunks, in the order to store them

@@ -175,6 +175,7 @@ func (l *Logs) store(batch []*chunk) error {
 		c.group.stored(l, c)
 		c.group.mu.Unlock()
 	}
+	l.tellStored(batch)
 	return nil
 }
 

@@ -9,8 +9,7 @@ import (
 	"github.com/wick-run/wick"
 )
 
-// PutLogFilter implements wick.LogGroupStore. A filter that is replaced keeps the time
-// it was made.
+// PutLogFilter implements wick.LogGroupStore.
 func (s *Store) PutLogFilter(ctx context.Context, f wick.LogFilter, limit int) error {
 	return s.writer.write(ctx, func(t *tx) error {
 		row, err := groupRowOf(t, f.Group)
@@ -18,7 +17,7 @@ func (s *Store) PutLogFilter(ctx context.Context, f wick.LogFilter, limit int) e
 			return err
 		}
 		var before string
-		err = t.scan(`SELECT config FROM log_filters WHERE group_id = ? AND kind = ? AND name = ?`, []any{row, f.Kind, f.Name}, &before)
+		err = t.scan(`SELECT config, position FROM log_filters WHERE group_id = ? AND kind = ? AND name = ?`, []any{row, f.Kind, f.Name}, &before, &f.Position)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			var n int
@@ -27,6 +26,10 @@ func (s *Store) PutLogFilter(ctx context.Context, f wick.LogFilter, limit int) e
 			}
 			if n >= limit {
 				return wick.Errorf(wick.TooManyRequests, "Resource limit exceeded.")
+			}
+			// It applies to what is stored from now on.
+			if err := t.scan(`SELECT coalesce(max(id), 0) FROM log_chunks`, nil, &f.Position); err != nil {
+				return err
 			}
 		case err != nil:
 			return err
@@ -41,7 +44,8 @@ func (s *Store) PutLogFilter(ctx context.Context, f wick.LogFilter, limit int) e
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(`INSERT OR REPLACE INTO log_filters (group_id, kind, name, config) VALUES (?, ?, ?, ?)`, row, f.Kind, f.Name, string(config))
+		_, err = t.exec(`INSERT OR REPLACE INTO log_filters (group_id, kind, name, config, position) VALUES (?, ?, ?, ?, ?)`,
+			row, f.Kind, f.Name, string(config), f.Position)
 		return err
 	}, nil)
 }
@@ -53,7 +57,7 @@ func (s *Store) LogFilters(ctx context.Context, q wick.LogFilterQuery) ([]wick.L
 			return nil, err
 		}
 	}
-	const query = `SELECT f.config FROM log_groups g JOIN log_filters f ON f.group_id = g.id
+	const query = `SELECT f.config, f.position FROM log_groups g JOIN log_filters f ON f.group_id = g.id
 		WHERE (? = '' AND g.account <> '' OR g.account = ? AND g.region = ?) AND (? = '' OR g.name = ?) AND f.kind = ? AND substr(f.name, 1, length(?)) = ? ORDER BY f.name, g.name`
 	rows, err := s.readers.QueryContext(ctx, query, q.Group.Account, q.Group.Account, q.Group.Region, q.Group.Name, q.Group.Name, q.Kind, q.Prefix, q.Prefix)
 	if err != nil {
@@ -63,13 +67,15 @@ func (s *Store) LogFilters(ctx context.Context, q wick.LogFilterQuery) ([]wick.L
 	var list []wick.LogFilter
 	for rows.Next() {
 		var config string
-		if err := rows.Scan(&config); err != nil {
+		var position int64
+		if err := rows.Scan(&config, &position); err != nil {
 			return nil, explain(s.path, err)
 		}
 		var f wick.LogFilter
 		if err := json.Unmarshal([]byte(config), &f); err != nil {
 			return nil, explain(s.path, err)
 		}
+		f.Position = position
 		list = append(list, f)
 	}
 	return list, explain(s.path, rows.Err())
@@ -84,5 +90,15 @@ func (s *Store) DeleteLogFilter(ctx context.Context, group wick.LogGroupID, kind
 		}
 		result, err := t.exec(`DELETE FROM log_filters WHERE group_id = ? AND kind = ? AND name = ?`, row, kind, name)
 		return changedOne(result, err, wick.Errorf(wick.NotFound, "The specified %s filter does not exist.", kind))
+	}, nil)
+}
+
+// AdvanceLogFilter implements wick.LogGroupStore.
+func (s *Store) AdvanceLogFilter(ctx context.Context, group wick.LogGroupID, kind wick.LogFilterKind, name string, position int64) error {
+	return s.writer.write(ctx, func(t *tx) error {
+		const update = `UPDATE log_filters SET position = ? WHERE position < ? AND kind = ? AND name = ?
+			AND group_id = (SELECT id FROM log_groups WHERE account = ? AND region = ? AND name = ?)`
+		_, err := t.exec(update, position, position, kind, name, group.Account, group.Region, group.Name)
+		return err
 	}, nil)
 }

@@ -137,7 +137,8 @@ func (a *chunkAppender) insert(query string, args ...any) (int64, error) {
 }
 
 // Chunks implements wick.LogStore. Chunks come by their oldest record, or with
-// q.Newest by their newest, backwards; chunks of the same time in order of storing.
+// q.Newest by their newest, backwards, or in order of storing; chunks of the same time in
+// order of storing.
 // The chunks' RequestIDs are left out: they are in the data.
 func (s *Store) Chunks(ctx context.Context, q wick.LogQuery) ([]wick.StoredLogChunk, error) {
 	query, args, err := chunkQuery(q)
@@ -194,14 +195,31 @@ func chunkQuery(q wick.LogQuery) (string, []any, error) {
 		}
 		filter(`c.stream_id IN (SELECT id FROM log_streams WHERE group_id = g.id AND name IN (SELECT value FROM json_each(?)))`, string(names))
 	}
+	if q.Stored != nil {
+		filter(`c.id > ?`, *q.Stored)
+	}
+	if len(q.IDs) > 0 {
+		ids, err := json.Marshal(q.IDs)
+		if err != nil {
+			return "", nil, err
+		}
+		filter(`c.id IN (SELECT value FROM json_each(?))`, string(ids))
+	}
 	if q.RequestID != "" {
 		filter(`c.id IN (SELECT chunk_id FROM log_requests WHERE request_hash = ?)`, requestHash(q.RequestID))
 	}
 	// A deleted stream's chunks are still there, and it is in another group.
 	filter(`EXISTS (SELECT 1 FROM log_streams WHERE id = c.stream_id AND group_id = g.id)`)
-	order := `ORDER BY c.first_ms, c.id`
-	if q.Newest {
+	order, from := `ORDER BY c.first_ms, c.id`, `log_chunks c`
+	switch {
+	case q.Stored != nil:
+		order, from = `ORDER BY c.id`, `log_chunks c INDEXED BY log_chunks_group`
+	case q.Newest:
 		order = `ORDER BY c.last_ms DESC, c.id DESC`
+	}
+	data := `c.data`
+	if q.NoData {
+		data = `NULL`
 	}
 	limit := q.Limit
 	if limit <= 0 {
@@ -209,9 +227,9 @@ func chunkQuery(q wick.LogQuery) (string, []any, error) {
 	}
 	args = append(args, limit)
 	query := `WITH wanted AS (
-		SELECT c.id FROM log_groups g, log_chunks c
+		SELECT c.id FROM log_groups g, ` + from + `
 		WHERE g.account = ? AND g.region = ? AND g.name = ? AND ` + where.String() + ` ` + order + ` LIMIT ?)
-	SELECT c.id, s.name, c.first_ms, c.last_ms, c.first_seq, c.records, c.raw_bytes, c.data
+	SELECT c.id, s.name, c.first_ms, c.last_ms, c.first_seq, c.records, c.raw_bytes, ` + data + `
 	FROM wanted JOIN log_chunks c ON c.id = wanted.id JOIN log_streams s ON s.id = c.stream_id ` + order
 	return query, args, nil
 }

@@ -30,6 +30,7 @@ func LogGroupStore(t *testing.T, open func(t *testing.T) LogGroups) {
 		{"a deleted stream takes its text", deletedStreams},
 		{"what is older than its group keeps is swept", retention},
 		{"filters are kept by group and kind", filters},
+		{"a filter remembers how far it has come", positions},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
@@ -295,5 +296,51 @@ func filters(t *testing.T, s LogGroups) {
 	}
 	if got := list(wick.LogFilterQuery{Group: logGroup, Kind: wick.MetricFilter}); got != "[b=x]" {
 		t.Errorf("after deleting: %s", got)
+	}
+}
+
+func positions(t *testing.T, s LogGroups) {
+	makeGroup(t, s, logGroup)
+	f := wick.LogFilter{Group: logGroup, Kind: wick.SubscriptionFilter, Name: "f", Created: noon}
+	position := func() int64 {
+		t.Helper()
+		found, err := s.LogFilters(t.Context(), wick.LogFilterQuery{Group: logGroup, Kind: f.Kind})
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%+v, %v", found, err)
+		}
+		return found[0].Position
+	}
+	put := func() {
+		t.Helper()
+		if err := s.PutLogFilter(t.Context(), f, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	advance := func(name string, to int64) {
+		t.Helper()
+		if err := s.AdvanceLogFilter(t.Context(), logGroup, f.Kind, name, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	appendChunks(t, s, chunk("a", 0, 1), chunk("a", 1, 2))
+	put()
+	began := position()
+	if none := chunks(t, s, wick.LogQuery{Group: logGroup, Stored: &began}); len(none) != 0 {
+		t.Errorf("a new filter begins before %d chunks", len(none))
+	}
+	advance("f", began+5)
+	advance("f", began+3)
+	advance("another", began+9)
+	f.Pattern = "changed"
+	put()
+	if got := position(); got != began+5 {
+		t.Errorf("it is at %d, want %d", got, began+5)
+	}
+	if err := s.DeleteLogFilter(t.Context(), logGroup, f.Kind, "f"); err != nil {
+		t.Fatal(err)
+	}
+	put()
+	if got := position(); got != began {
+		t.Errorf("made anew it is at %d, want %d", got, began)
 	}
 }

@@ -28,6 +28,7 @@ func LogStore(t *testing.T, open func(t *testing.T) wick.LogStore) {
 		{"streams and requests select", selections},
 		{"groups, accounts and regions are apart", groupsAreApart},
 		{"IDs rise in order of storing", idsRise},
+		{"chunks come in order of storing, with or without their data", storingOrder},
 		{"all of a call is stored or nothing", appendIsOne},
 		{"many callers append at once", concurrentAppends},
 	} {
@@ -179,6 +180,34 @@ func idsRise(t *testing.T, s wick.LogStore) {
 			t.Fatalf("after chunk %d: %+v", last, got)
 		}
 		last = got[1].ID
+	}
+}
+
+func storingOrder(t *testing.T, s wick.LogStore) {
+	other := chunk("o", 0, 1)
+	other.Group.Name += "-other"
+	appendChunks(t, s, chunk("a", 9, 10), other, chunk("b", 0, 1), chunk("c", 5, 6))
+	after := func(id int64, limit int) []wick.StoredLogChunk {
+		return chunks(t, s, wick.LogQuery{Group: logGroup, Stored: &id, Limit: limit})
+	}
+	first := after(0, 2)
+	if got := fmt.Sprint(streams(first)); got != "[a b]" {
+		t.Fatalf("stored first: %s", got)
+	}
+	rest := after(first[1].ID, 2)
+	if got := fmt.Sprint(streams(rest)); got != "[c]" {
+		t.Fatalf("stored then: %s", got)
+	}
+	if none := after(rest[0].ID, 2); len(none) != 0 {
+		t.Errorf("stored last: %v", streams(none))
+	}
+	bare := chunks(t, s, wick.LogQuery{Group: logGroup, NoData: true})
+	if got := fmt.Sprint(streams(bare)); got != "[b c a]" || bare[0].Data != nil || bare[0].Records != 3 || bare[0].RawBytes != 300 {
+		t.Errorf("without data: %s, %+v", got, bare[0])
+	}
+	some := chunks(t, s, wick.LogQuery{Group: logGroup, IDs: []int64{first[0].ID, rest[0].ID, 1 << 40}})
+	if got := fmt.Sprint(streams(some)); got != "[c a]" || len(some[0].Data) == 0 {
+		t.Errorf("by ID: %s", got)
 	}
 }
 
