@@ -53,6 +53,10 @@ type Package struct {
 // ManifestFile is the name, in an Installed's folder, of the JSON that describes it.
 const ManifestFile = "wick.json"
 
+// GonePrefix begins the name of an Installed's folder that has been removed while instances
+// may have been using it.
+const GonePrefix = ".gone-"
+
 // Files is the folder with what was installed.
 func (i Installed) Files() string { return filepath.Join(i.Dir, "files") }
 
@@ -69,7 +73,7 @@ func ReadInstalled(dir string) []Installed {
 	var all []Installed
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
-			continue // being made
+			continue // being made, or gone
 		}
 		if i, err := readInstalled(filepath.Join(InstalledDir(dir), e.Name())); err == nil {
 			all = append(all, i)
@@ -198,9 +202,18 @@ func copyFile(path, target string) error {
 	return os.Chtimes(target, info.ModTime(), info.ModTime())
 }
 
-// sweepFolders removes the folders of SDKs that aren't installed any more. No instance may
-// be running.
+// sweepFolders removes the folders of SDKs that aren't installed any more, and what was
+// removed while it was in use. No instance may be running.
 func (s *Set) sweepFolders(installed []Installed) error {
+	gone, err := filepath.Glob(filepath.Join(InstalledDir(s.dir), GonePrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range gone {
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("removing what isn't installed any more: %w", err)
+		}
+	}
 	entries, err := os.ReadDir(filepath.Join(s.dir, "runtime"))
 	if err != nil {
 		return err

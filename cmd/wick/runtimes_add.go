@@ -67,7 +67,7 @@ stays.`,
 			if err != nil {
 				return err
 			}
-			i := &install.Installer{Dir: folder}
+			i := &install.Installer{Dir: folder, InUse: server != nil, Say: func(line string) { fmt.Fprintln(cmd.OutOrStdout(), line) }}
 			removed := false
 			say := func(format string, a ...any) {
 				removed = true

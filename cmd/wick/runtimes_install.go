@@ -57,7 +57,7 @@ Debian's go into the data directory: that of the server that runs, else that of
 				return err
 			}
 			i := &install.Installer{
-				Dir: folder, Machine: machine, Clients: clients, Upgrade: upgrade,
+				Dir: folder, Machine: machine, Clients: clients, Upgrade: upgrade, InUse: server != nil,
 				Say: func(line string) { fmt.Fprintln(cmd.OutOrStdout(), line) },
 			}
 			var errs []error

@@ -24,6 +24,8 @@ type Installer struct {
 	Clients []string
 	// Upgrade replaces what is there by the newest.
 	Upgrade bool
+	// InUse says that a server is running which has instances of what may be removed.
+	InUse bool
 }
 
 // sourceWick is the Interpreter.Source of what was installed here.

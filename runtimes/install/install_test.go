@@ -167,11 +167,40 @@ func TestPythonsSDKComesFromTheIndexOnce(t *testing.T) {
 	if newest.Name == there.Name || r.count("boto3") != 2 {
 		t.Errorf("%s is still there", newest.Name)
 	}
+	if _, err := os.Stat(there.Dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the files of the older: %v", err)
+	}
+	// An instance goes on having its files, until no server runs any.
+	module, err := os.Open(filepath.Join(newest.Files(), "boto3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer module.Close() //nolint:errcheck // only read
+	i.InUse = true
 	if err := i.Remove(t.Context(), newest); err != nil {
 		t.Fatal(err)
 	}
 	if err := i.Remove(t.Context(), newest); err != nil {
 		t.Errorf("removing what is gone: %v", err)
+	}
+	if there := runtimes.ReadInstalled(i.Dir); len(there) > 0 {
+		t.Errorf("%s is still found", there[0].Name)
+	}
+	if names, err := module.Readdirnames(-1); err != nil || len(names) == 0 {
+		t.Errorf("of a module in use there are %v (%v)", names, err)
+	}
+	gone := func() []string {
+		list, err := filepath.Glob(filepath.Join(runtimes.InstalledDir(i.Dir), runtimes.GonePrefix+"*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	if len(gone()) != 1 {
+		t.Errorf("%v is kept for instances", gone())
+	}
+	if _, err := runtimes.Discover(t.Context(), runtimes.Options{Dir: i.Dir, Getenv: func(string) string { return "" }}); err != nil {
+		t.Fatal(err)
 	}
 	onlyInstalled(t, i.Dir)
 }

@@ -152,23 +152,25 @@ func readableByAll(dir string) error {
 	})
 }
 
-// Remove deletes what is installed. It is no longer found from the first moment on.
+// Remove deletes what is installed. It is no longer found from the first moment on; while
+// a server may run it, its files stay until the next one starts.
 func (i *Installer) Remove(ctx context.Context, what runtimes.Installed) (err error) {
 	_, unlock, err := i.lock(ctx, what.Key)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	if err := sweep(filepath.Dir(what.Dir), what.Key); err != nil {
-		return err
-	}
-	// Half removed is as good as half made: the next sweep goes on.
-	gone := filepath.Join(filepath.Dir(what.Dir), newPrefix+what.Key)
+	// Half removed is as good as removed: a server that starts goes on.
+	gone := filepath.Join(filepath.Dir(what.Dir), runtimes.GonePrefix+what.Name)
 	if err := os.Rename(what.Dir, gone); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // somebody has
 		}
 		return explainFolder(what.Dir, err)
+	}
+	if i.InUse {
+		i.say("%s: its files go when wick serve starts again, since instances may still be using them", what.Name)
+		return nil
 	}
 	return os.RemoveAll(gone)
 }
