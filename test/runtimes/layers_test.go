@@ -369,3 +369,49 @@ func files(namesAndTexts ...string) func(*testing.T) map[string]string {
 		return m
 	}
 }
+
+// Where there are no walls the package isn't at /var/task, nor are layers at /opt.
+func TestLayersAreFoundWithoutWalls(t *testing.T) {
+	t.Parallel()
+	s := server(t, "--isolation", "process")
+	classes := func(t *testing.T) map[string]string {
+		return compileJava(t, map[string]string{
+			"greet/Greeting.java": `package greet; public class Greeting { public static String word() { return "java"; } }`,
+			"app/Handler.java":    `package app; public class Handler { public String handle(Object event) { return greet.Greeting.word(); } }`,
+		})
+	}
+	for name, language := range map[string]struct {
+		runtime, handler, needs string
+		parts                   func(t *testing.T) (code, layer map[string]string)
+	}{
+		"node": {"nodejs20.x", "index.handler", "node", func(*testing.T) (code, layer map[string]string) {
+			return map[string]string{"index.js": `exports.handler = async () => require("word");`},
+				map[string]string{"nodejs/node_modules/word/index.js": `module.exports = "node";`}
+		}},
+		"python": {"python3.12", "app.handler", "python3", func(*testing.T) (code, layer map[string]string) {
+			return map[string]string{"app.py": "import word\n\ndef handler(event, context):\n    return word.WORD\n"},
+				map[string]string{"python/word.py": "WORD = 'python'\n"}
+		}},
+		"ruby": {"ruby3.3", "app.handler", "ruby", func(*testing.T) (code, layer map[string]string) {
+			return map[string]string{"app.rb": "require 'word'\n\ndef handler(event:, context:)\n  WORD\nend\n"},
+				map[string]string{"ruby/lib/word.rb": "WORD = 'ruby'\n"}
+		}},
+		"java": {"java17", "app.Handler::handle", "java", func(t *testing.T) (code, layer map[string]string) {
+			all := classes(t)
+			jar := zipped(t, map[string]string{"greet/Greeting.class": all["greet/Greeting.class"]})
+			return map[string]string{"app/Handler.class": all["app/Handler.class"]}, map[string]string{"java/lib/greet.jar": string(jar)}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := exec.LookPath(language.needs); err != nil {
+				t.Skipf("no %s on PATH", language.needs)
+			}
+			code, layer := language.parts(t)
+			createWith(t, s, "walls-"+name, function{runtime: language.runtime, handler: language.handler, code: zipped(t, code), memory: 512},
+				publish(t, s.Client(), "walls-"+name, layer))
+			if out := invoke(t, s.Client(), "walls-"+name, []byte(`{}`)); out.FunctionError != nil || string(out.Payload) != `"`+name+`"` {
+				t.Errorf("answered %s\nlog:\n%s", out.Payload, logOf(t, s, "walls-"+name))
+			}
+		})
+	}
+}

@@ -62,7 +62,8 @@ final class Functions {
         List<URL> urls = new ArrayList<>();
         add(urls, root);
         addJars(urls, new File(root, "lib"));
-        addJars(urls, new File("/opt/java/lib"));
+        // Beside /var: where there are no walls, the package isn't at /var/task, nor layers at /opt.
+        addJars(urls, new File(root.getParentFile().getParentFile(), "opt/java/lib"));
         return new URLClassLoader(urls.toArray(new URL[0]), Functions.class.getClassLoader());
     }
 
