@@ -167,7 +167,7 @@ func (c *conn) answer(r *http.Request, length int64) bool {
 	}
 	c.last = false
 	c.resp.reset()
-	c.gone.begin()
+	c.gone.begin(length > 0)
 	c.s.o.Handler.ServeHTTP(&c.resp, r)
 	if c.detached {
 		c.gone.settle()
@@ -209,15 +209,19 @@ func (c *conn) lingeringClose() {
 }
 
 // readHead returns the next request's head, to its empty line; nil when it is longer than
-// is read here.
+// is read here, or its lines end in another way.
 func (c *conn) readHead() ([]byte, error) {
 	if c.at == c.end {
 		c.at, c.end = 0, 0
 	}
 	searched := c.at
 	for {
-		if n := bytes.Index(c.buf[searched:c.end], []byte("\r\n\r\n")); n >= 0 {
+		fresh := c.buf[searched:c.end]
+		if n := bytes.Index(fresh, []byte("\r\n\r\n")); n >= 0 {
 			return c.buf[c.at : searched+n+4], nil
+		}
+		if bytes.Contains(fresh, []byte("\n\n")) || bytes.Contains(fresh, []byte("\n\r\n")) {
+			return nil, nil // a head typed by hand: nothing more may come
 		}
 		searched = max(c.at, c.end-3)
 		if c.end == len(c.buf) {
@@ -228,13 +232,13 @@ func (c *conn) readHead() ([]byte, error) {
 			searched -= c.at
 			c.at, c.end = 0, c.end-c.at
 		}
+		if c.at < c.end && !c.begun.Load() { // part of it is here, perhaps since the last request
+			c.note()
+			c.begun.Store(true)
+		}
 		n, err := c.nc.Read(c.buf[c.end:])
 		if err != nil {
 			return nil, err
-		}
-		if c.at == c.end {
-			c.note()
-			c.begun.Store(true)
 		}
 		c.end += n
 	}
@@ -260,7 +264,8 @@ func (c *conn) overdue(now time.Time) bool {
 }
 
 // gone is the context of a connection's requests: it is over when the client hangs up.
-// That is looked for while somebody waits for it, and no longer than its request lasts.
+// That is looked for while somebody waits for it and the request's body has been read, and
+// no longer than its request lasts.
 type gone struct {
 	c *conn
 
@@ -268,6 +273,8 @@ type gone struct {
 	done    chan struct{}
 	over    bool
 	serving bool          // a request is being served
+	unread  bool          // its body hasn't been read to the end
+	asked   bool          // somebody waits for its end
 	watched chan struct{} // closed when the watcher has ended; nil: nobody watches
 }
 
@@ -284,17 +291,25 @@ func (g *gone) Done() <-chan struct{} {
 			close(g.done)
 		}
 	}
-	if h, ok := g.c.nc.(hangup); ok && g.serving && !g.over && g.watched == nil {
-		watched := make(chan struct{})
-		g.watched = watched
-		go func() {
-			defer close(watched)
-			if h.AwaitHangup() {
-				g.cancel()
-			}
-		}()
-	}
+	g.asked = true
+	g.watchLocked()
 	return g.done
+}
+
+// watchLocked begins to look for a hang-up if there is reason to; g.mu is held.
+func (g *gone) watchLocked() {
+	h, ok := g.c.nc.(hangup)
+	if !ok || !g.asked || !g.serving || g.unread || g.over || g.watched != nil {
+		return
+	}
+	watched := make(chan struct{})
+	g.watched = watched
+	go func() {
+		defer close(watched)
+		if h.AwaitHangup() {
+			g.cancel()
+		}
+	}()
 }
 
 // Err implements context.Context.
@@ -325,10 +340,18 @@ func (g *gone) cancel() {
 	}
 }
 
-// begin says that a request is being served: the connection isn't read meanwhile.
-func (g *gone) begin() {
+// begin says that a request is being served, unread that it has a body.
+func (g *gone) begin(unread bool) {
 	g.mu.Lock()
-	g.serving = true
+	g.serving, g.unread = true, unread
+	g.mu.Unlock()
+}
+
+// quiet says that the body has been read: the connection isn't until the request is over.
+func (g *gone) quiet() {
+	g.mu.Lock()
+	g.unread = false
+	g.watchLocked()
 	g.mu.Unlock()
 }
 
@@ -336,7 +359,7 @@ func (g *gone) begin() {
 func (g *gone) settle() {
 	g.mu.Lock()
 	watched := g.watched
-	g.watched, g.serving = nil, false
+	g.watched, g.serving, g.asked = nil, false, false
 	g.mu.Unlock()
 	if watched == nil {
 		return

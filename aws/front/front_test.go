@@ -86,17 +86,24 @@ func describe(w http.ResponseWriter, r *http.Request) {
 	_ = r.Header.Write(w)
 }
 
-// exchange sends text over one connection and returns the answers to it.
-func (s *served) exchange(t *testing.T, text string, answers int) string {
+// send sends text over a new connection.
+func (s *served) send(t *testing.T, text string) net.Conn {
 	t.Helper()
 	nc, err := net.Dial("tcp", s.address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer nc.Close() //nolint:errcheck // a test's
+	t.Cleanup(func() { _ = nc.Close() }) // a second close is harmless
 	if _, err := io.WriteString(nc, text); err != nil {
 		t.Fatal(err)
 	}
+	return nc
+}
+
+// exchange sends text over one connection and returns the answers to it.
+func (s *served) exchange(t *testing.T, text string, answers int) string {
+	t.Helper()
+	nc := s.send(t, text)
 	var all strings.Builder
 	br := bufio.NewReader(nc)
 	for range answers {
@@ -132,6 +139,9 @@ func TestARequestIsTheSameHereAndBehindNetHTTP(t *testing.T) {
 		{"chunked", "POST /here HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n", "net/http"},
 		{"two lengths", "POST /here HTTP/1.1\r\n" + host + "Content-Length: 1\r\nContent-Length: 1\r\n\r\n1", "net/http"},
 		{"bare line ends", "POST /here HTTP/1.1\n" + host + "Content-Length: 1\r\n\r\n1", "net/http"},
+		{"a head typed by hand", "POST /here HTTP/1.1\nHost: h\nContent-Length: 1\n\n1", "net/http"},
+		{"a head typed half by hand", "POST /here HTTP/1.1\nHost: h\r\nContent-Length: 1\n\r\n1", "net/http"},
+		{"no cache", "POST /here HTTP/1.1\r\n" + host + "Pragma: no-cache\r\nContent-Length: 1\r\n\r\n1", "net/http"},
 		{"a long head", "POST /here HTTP/1.1\r\n" + host + "X-Long: " + strings.Repeat("x", 9000) + "\r\nContent-Length: 1\r\n\r\n1", "net/http"},
 		{"an encoding", "POST /here HTTP/1.1\r\n" + host + "Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\n1", "net/http"},
 	} {
@@ -153,6 +163,7 @@ func TestARequestIsTheSameHereAndBehindNetHTTP(t *testing.T) {
 	}
 	for _, text := range []string{
 		"POST /here HTTP/1.1\r\nContent-Length: 1\r\n\r\n1",                    // no host
+		"POST /here HTTP/1.1\r\nHost: h/i\r\nContent-Length: 1\r\n\r\n1",       // a host that isn't one
 		"POST /here HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n1",        // no length
 		"POST /here HTTP/1.1\r\nHost: h\r\nX A: b\r\n\r\n",                     // a name that isn't one
 		"POST /here HTTP/1.1\r\nHost: h\r\nX-A: b\r\n folded\r\n\r\n",          // a continued line
@@ -248,13 +259,7 @@ func TestAnswers(t *testing.T) {
 // hangUp sends a request and ends the connection when that has begun to be served.
 func (s *served) hangUp(t *testing.T, began <-chan struct{}) {
 	t.Helper()
-	nc, err := net.Dial("tcp", s.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(nc, "POST /here HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1"); err != nil {
-		t.Fatal(err)
-	}
+	nc := s.send(t, "POST /here HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1")
 	<-began
 	if err := nc.Close(); err != nil {
 		t.Fatal(err)
@@ -274,6 +279,48 @@ func TestAClientThatHangsUpIsSeenByWhoWaitsForIt(t *testing.T) {
 	s.hangUp(t, began)
 	if err := <-over; !errors.Is(err, context.Canceled) {
 		t.Errorf("its context ended with %v", err)
+	}
+}
+
+func TestAHangupIsSeenThoughItWasWaitedForBeforeTheBodyWasRead(t *testing.T) {
+	waiting, sent, began := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	over := make(chan error, 1)
+	s := start(t, func(_ http.ResponseWriter, r *http.Request) {
+		done := r.Context().Done()
+		close(waiting)
+		<-sent
+		if _, err := io.ReadAll(r.Body); err != nil {
+			t.Error(err)
+		}
+		close(began)
+		<-done
+		over <- r.Context().Err()
+	})
+	nc := s.send(t, "POST /here HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n")
+	<-waiting
+	if _, err := io.WriteString(nc, "1"); err != nil {
+		t.Fatal(err)
+	}
+	close(sent)
+	<-began
+	if err := nc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-over; !errors.Is(err, context.Canceled) {
+		t.Errorf("its context ended with %v", err)
+	}
+}
+
+func TestAClosedServersHandlersDoNotWaitForTheirClients(t *testing.T) {
+	began := make(chan struct{})
+	s := start(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		<-r.Context().Done()
+	})
+	s.send(t, "POST /here HTTP/1.1\r\nHost: h\r\n\r\n")
+	<-began
+	if err := s.Close(); err != nil { // start's cleanup closes it again
+		t.Error(err)
 	}
 }
 

@@ -17,6 +17,7 @@ func FuzzParse(f *testing.F) {
 		"POST http://x/f HTTP/1.1\r\nhost:\t\r\n\r\n",
 		"POST /f HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
 		"GET //x/../y;z HTTP/1.1\r\nHost: h\r\n\r\n",
+		"POST /f HTTP/1.1\r\nHost: h\r\nPragma: no-cache\r\n\r\n",
 	} {
 		f.Add([]byte(head))
 	}

@@ -84,6 +84,9 @@ func (p *requests) header(rest string) bool {
 				return false
 			}
 			hasHost = true
+			if !validHost(value) {
+				return false
+			}
 			p.req.Host = value
 			continue // net/http keeps it out of the header too
 		case "Content-Length":
@@ -96,8 +99,8 @@ func (p *requests) header(rest string) bool {
 			if !strings.EqualFold(value, "keep-alive") {
 				return false
 			}
-		case "Transfer-Encoding", "Expect", "Upgrade", "Trailer", "Te", "Content-Encoding":
-			return false
+		case "Transfer-Encoding", "Expect", "Upgrade", "Trailer", "Te", "Content-Encoding", "Pragma":
+			return false // Pragma: net/http makes a Cache-Control of it
 		}
 		if list, more := h[key]; more {
 			h[key] = append(list[:len(list):len(list)], value)
@@ -134,6 +137,16 @@ func (p *requests) canonical(name string) (key string, good bool) {
 func isToken(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' ||
 		strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0
+}
+
+// validHost says whether Host is made of what may be in it. Source: RFC 3986, 3.2.2.
+func validHost(v string) bool {
+	for i := range len(v) {
+		if b := v[i]; !isToken(b) && strings.IndexByte("%(),:;=[]", b) < 0 || strings.IndexByte("#^`|", b) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // validValue says whether a field's value has nothing that it must not: no control
@@ -176,7 +189,9 @@ func (b *body) Read(p []byte) (int, error) {
 		p = p[:b.left]
 	}
 	n, err := b.c.readBody(p)
-	b.left -= int64(n)
+	if b.left -= int64(n); b.left == 0 {
+		b.c.gone.quiet()
+	}
 	if err == io.EOF { //nolint:errorlint // a connection's own
 		err = io.ErrUnexpectedEOF
 	}

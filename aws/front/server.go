@@ -186,6 +186,7 @@ func (s *Server) Close() error {
 	s.mu.Lock()
 	for c := range s.open {
 		_ = c.nc.Close() // its goroutine sees it
+		c.gone.cancel()  // and a handler that waits for its client does
 	}
 	s.mu.Unlock()
 	err := s.o.HTTP.Close()
