@@ -10,14 +10,14 @@ import hashlib
 import io
 import json
 import re
-import sys
-import time
 import urllib.request
 import zipfile
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from checks import check, equal, finish
 
 REGION, ACCOUNT = "us-east-1", "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/journey"
@@ -64,21 +64,6 @@ config = Config(
     retries={"total_max_attempts": 1},
 )
 aws = boto3.client("lambda", config=config, aws_access_key_id="journey", aws_secret_access_key="journey")
-
-checks = 0
-failures = []
-
-
-def check(what, condition, seen=""):
-    global checks
-    checks += 1
-    if not condition:
-        failures.append(f"{what}: {seen!r}")
-    print(f"  {'ok  ' if condition else 'FAIL'} {what}" + ("" if condition else f": {seen!r}"))
-
-
-def equal(what, got, want):
-    check(what, got == want, {"got": got, "want": want})
 
 
 def matches(what, got, pattern):
@@ -515,7 +500,6 @@ def refused():
 
 
 def main():
-    start = time.monotonic()
     usage = account()
     create()
     try:
@@ -529,10 +513,7 @@ def main():
     finally:
         delete()
     equal("nothing is left", aws.get_account_settings()["AccountUsage"], usage)
-    print(f"{checks - len(failures)} of {checks} checks passed in {time.monotonic() - start:.1f} s")
-    for failure in failures:
-        print("FAIL", failure)
-    sys.exit(1 if failures else 0)
+    finish()
 
 
 if __name__ == "__main__":

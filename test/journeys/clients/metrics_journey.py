@@ -10,14 +10,14 @@ import io
 import json
 import pathlib
 import re
-import sys
 import time
 import zipfile
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 from botocore.loaders import Loader
+
+from checks import check, equal, finish, refused
 
 SITE = pathlib.Path(boto3.__file__).parent.parent
 ROLE = "arn:aws:iam::000000000000:role/journey"
@@ -47,28 +47,6 @@ def handler(event, context):
 
 config = Config(region_name="us-east-1", retries={"total_max_attempts": 1}, read_timeout=60)
 START = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=5)
-
-checks = 0
-failures = []
-
-
-def check(what, ok, found):
-    global checks
-    checks += 1
-    if not ok:
-        failures.append(f"{what}: {found}")
-
-
-def equal(what, found, want):
-    check(what, found == want, f"{found!r}, want {want!r}")
-
-
-def refused(what, code, call):
-    try:
-        failures.append(f"{what} was taken: {call()}")
-    except ClientError as e:
-        equal(what, e.response["Error"]["Code"], code)
-
 
 original = Loader.load_service_model
 
@@ -118,15 +96,15 @@ def protocols():
             {"Id": "m1", "MetricStat": stat, "ReturnData": False}, {"Id": "e1", "Expression": "m1 / 2", "Label": "half"}])
         equal(protocol + ": data", [(r["Id"], r["Label"], r["Values"], r["StatusCode"]) for r in out["MetricDataResults"]],
               [("e1", "half", [452.75], "Complete")])
-        refused(protocol + ": a value twice", "InvalidParameterCombination",
+        refused(protocol + ": a value twice", "InvalidParameterCombination", None,
                 lambda: c.put_metric_data(Namespace=space, MetricData=[{"MetricName": "M", "Value": 1, "Values": [1]}]))
-        refused(protocol + ": no number", "InvalidParameterValue",
+        refused(protocol + ": no number", "InvalidParameterValue", None,
                 lambda: c.put_metric_data(Namespace=space, MetricData=[{"MetricName": "M", "Value": float("nan")}]))
-        refused(protocol + ": too many datapoints", "InvalidParameterCombination",
+        refused(protocol + ": too many datapoints", "InvalidParameterCombination", None,
                 lambda: c.get_metric_statistics(Namespace=space, MetricName="M", StartTime=START - datetime.timedelta(days=3), EndTime=end(),
                                                 Period=60, Statistics=["Sum"]))
-        refused(protocol + ": a constraint", "ValidationError", lambda: c.put_metric_data(Namespace=":", MetricData=[{"MetricName": "M", "Value": 1}]))
-        refused(protocol + ": not built", "NotImplementedException", lambda: c.delete_alarms(AlarmNames=["none"]))
+        refused(protocol + ": a constraint", "ValidationError", None, lambda: c.put_metric_data(Namespace=":", MetricData=[{"MetricName": "M", "Value": 1}]))
+        refused(protocol + ": not built", "NotImplementedException", None, lambda: c.delete_alarms(AlarmNames=["none"]))
 
 
 def package():
@@ -194,7 +172,4 @@ def logged():
 protocols()
 functions()
 logged()
-print(f"metrics: {checks} checks")
-for f in failures:
-    print("FAILED", f)
-sys.exit(1 if failures else 0)
+finish()

@@ -19,6 +19,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from checks import check, equal, finish
+
 HERE = pathlib.Path(__file__).parent / "xray"
 SITE = pathlib.Path(aws_xray_sdk.__file__).parent.parent
 MODULES = pathlib.Path(sys.argv[1])
@@ -30,20 +32,6 @@ config = Config(region_name="us-east-1", retries={"total_max_attempts": 1}, read
 functions = boto3.client("lambda", config=config)
 xray = boto3.client("xray", config=config)
 START = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=1)
-
-checks = 0
-failures = []
-
-
-def check(what, ok, found):
-    global checks
-    checks += 1
-    if not ok:
-        failures.append(f"{what}: {found}")
-
-
-def equal(what, found, want):
-    check(what, found == want, f"{found!r}, want {want!r}")
 
 
 def python_package():
@@ -292,7 +280,6 @@ def questions():
 
 
 def main():
-    start = time.monotonic()
     package = python_package()
     mine = [("python", package, "python3.12", "app.handler", "Active"), ("pass", package, "python3.12", "app.handler", "PassThrough"),
             ("slow", package, "python3.12", "app.handler", "Active"), ("node", node_package(), "nodejs20.x", "index.handler", "Active")]
@@ -309,10 +296,7 @@ def main():
     finally:
         for f in mine:
             functions.delete_function(FunctionName=f[0])
-    print(f"{checks - len(failures)} of {checks} checks passed in {time.monotonic() - start:.1f} s")
-    for failure in failures:
-        print("FAIL", failure)
-    sys.exit(1 if failures else 0)
+    finish()
 
 
 if __name__ == "__main__":
