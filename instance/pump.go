@@ -9,6 +9,7 @@ import (
 // platform's own events take in what was printed before them.
 const (
 	lookEvery    = 10 * time.Millisecond
+	lookOften    = 2 * time.Millisecond   // where there are pipes that could not be grown
 	lookSoonest  = 250 * time.Microsecond // into a pipe that fills quickly
 	quietLooks   = 8                      // after which it no longer is one
 	fillsQuickly = 8                      // times what came since the last look fill the pipe: look sooner
@@ -21,6 +22,7 @@ const (
 type pump struct {
 	mu      sync.Mutex
 	watched []*journal
+	small   int // watched pipes that could not be grown
 	running bool
 }
 
@@ -36,6 +38,9 @@ func (p *pump) watch(j *journal) {
 	}
 	j.place = len(p.watched)
 	p.watched = append(p.watched, j)
+	if j.holds < grownPipe {
+		p.small++
+	}
 	if !p.running {
 		p.running = true
 		go p.run()
@@ -49,6 +54,9 @@ func (p *pump) rest(j *journal) {
 	if !j.watched.Swap(false) {
 		return
 	}
+	if j.holds < grownPipe {
+		p.small--
+	}
 	last := len(p.watched) - 1
 	p.watched[j.place] = p.watched[last]
 	p.watched[j.place].place = j.place
@@ -58,11 +66,14 @@ func (p *pump) rest(j *journal) {
 
 func (p *pump) run() {
 	var now []*journal
-	for {
-		time.Sleep(lookEvery)
+	for pause := lookOften; ; {
+		time.Sleep(pause)
 		p.mu.Lock()
 		now = append(now[:0], p.watched...)
 		p.running = len(now) > 0
+		if pause = lookEvery; p.small > 0 {
+			pause = lookOften
+		}
 		p.mu.Unlock()
 		if len(now) == 0 {
 			return
