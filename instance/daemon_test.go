@@ -56,6 +56,7 @@ out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 def handler(event, context):
     for text in event["texts"] * event.get("times", 1):
         out.sendto(text.encode() * event.get("repeat", 1), (host, int(port)))
+        os.sched_yield() # to who receives, or the socket is full
 `
 
 func TestWhatAFunctionSendsToTheXRayDaemonIsItsOwn(t *testing.T) {
@@ -133,7 +134,7 @@ def handler(event, context):
     if event == "exit": os._exit(3)
     if event == "sleep": time.sleep(60)
 `)
-	f.TimeoutSeconds = 4 // enough for a start on a busy machine
+	f.TimeoutSeconds = 6 // enough for a start on a busy machine
 	i := s.bring(t, f)
 	const sampled = "Root=1-6a1f0c3e-0b5174261f6e9f6bc05b8672;Parent=53995c3f42cd8ad8;Sampled=1"
 	for _, c := range []struct{ event, trace, segment, object string }{

@@ -67,6 +67,8 @@ type Host struct {
 	Traces         Traces   // nil: what functions send to the X-Ray daemon is lost
 	Egress         bool
 	Preparer       *Preparer // nil: nothing is prepared
+
+	lastWords time.Duration // 0: lastWordsTime
 }
 
 // errStopped ends the assigning of an instance that is being stopped.

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -114,7 +115,7 @@ func (i *Instance) awaitLastWords() {
 	if p == nil {
 		return
 	}
-	timer := time.NewTimer(lastWordsTime)
+	timer := time.NewTimer(cmp.Or(i.host.lastWords, lastWordsTime))
 	defer timer.Stop()
 	select {
 	case <-p.Done():
