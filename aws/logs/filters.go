@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,14 +22,17 @@ func (a *API) putMetricFilter(ctx context.Context, in *cloudwatchlogs.PutMetricF
 	if _, err := filter.Parse(*in.FilterPattern); err != nil {
 		return nil, invalid("%v", err)
 	}
-	if in.ApplyOnTransformedLogs || len(in.EmitSystemFieldDimensions) > 0 || aws.ToString(in.FieldSelectionCriteria) != "" {
-		return nil, wick.Errorf(wick.NotBuilt, "Wick's metric filters don't have applyOnTransformedLogs, emitSystemFieldDimensions or fieldSelectionCriteria yet")
+	if in.ApplyOnTransformedLogs {
+		return nil, errTransformed
+	}
+	if err := checkSystemFields("emitSystemFieldDimensions", in.EmitSystemFieldDimensions, filter.SystemFields[:2], in.FieldSelectionCriteria); err != nil {
+		return nil, err
 	}
 	t := &in.MetricTransformations[0] // the model allows exactly one
 	if t.DefaultValue != nil && len(t.Dimensions) > 0 {
 		return nil, invalid("Invalid metric transformation: dimensions and default value are mutually exclusive properties.")
 	}
-	if err := checkTransformation(t); err != nil {
+	if err := checkTransformation(t, len(in.EmitSystemFieldDimensions)); err != nil {
 		return nil, err
 	}
 	id := groupID(ctx, *in.LogGroupName)
@@ -39,15 +43,33 @@ func (a *API) putMetricFilter(ctx context.Context, in *cloudwatchlogs.PutMetricF
 		Group: id, Kind: wick.MetricFilter, Name: *in.FilterName, Pattern: *in.FilterPattern, Created: a.o.Now(),
 		MetricName: *t.MetricName, MetricNamespace: *t.MetricNamespace, MetricValue: *t.MetricValue,
 		Unit: string(t.Unit), DefaultValue: t.DefaultValue, Dimensions: t.Dimensions,
+		SystemFields: in.EmitSystemFieldDimensions, Selection: aws.ToString(in.FieldSelectionCriteria),
 	}, maxMetricFilters)
 }
 
-// maxDimensions is how many a metric filter may have. Source: MetricTransformation.
+var errTransformed = wick.Errorf(wick.NotBuilt, "Wick's log groups have no transformers, so that applyOnTransformedLogs has nothing to apply to")
+
+// checkSystemFields checks what a filter says of records' system fields.
+// Source: PutSubscriptionFilter, PutMetricFilter.
+func checkSystemFields(parameter string, fields, known []string, criteria *string) error {
+	for i, name := range fields {
+		if !slices.Contains(known, name) || slices.Contains(fields[:i], name) {
+			return invalid("%s takes each of %s once at most.", parameter, strings.Join(known, ", "))
+		}
+	}
+	if _, err := filter.ParseSelection(aws.ToString(criteria)); err != nil {
+		return invalid("%v", err)
+	}
+	return nil
+}
+
+// maxDimensions is how many a metric filter may have, system fields included. Source:
+// MetricTransformation, PutMetricFilter.
 const maxDimensions = 3
 
 // checkTransformation finds what the model can't say.
-func checkTransformation(t *types.MetricTransformation) error {
-	if len(t.Dimensions) > maxDimensions {
+func checkTransformation(t *types.MetricTransformation, systemFields int) error {
+	if len(t.Dimensions)+systemFields > maxDimensions {
 		return invalid("Invalid metric transformation: a maximum of %d dimensions is allowed.", maxDimensions)
 	}
 	for _, selector := range t.Dimensions {
@@ -66,6 +88,10 @@ func checkTransformation(t *types.MetricTransformation) error {
 
 // putFilter stores a filter and has it applied from now on.
 func (a *API) putFilter(ctx context.Context, f *wick.LogFilter, limit int) error {
+	// What was printed before is not the filter's.
+	if err := a.settle(ctx); err != nil {
+		return err
+	}
 	if err := a.o.Groups.PutLogFilter(ctx, *f, limit); err != nil {
 		return err
 	}
@@ -106,6 +132,7 @@ func (a *API) describeMetricFilters(ctx context.Context, in *cloudwatchlogs.Desc
 				MetricName: &f.MetricName, MetricNamespace: &f.MetricNamespace, MetricValue: &f.MetricValue,
 				Unit: types.StandardUnit(f.Unit), DefaultValue: f.DefaultValue, Dimensions: f.Dimensions,
 			}},
+			EmitSystemFieldDimensions: f.SystemFields, FieldSelectionCriteria: given(f.Selection),
 		}
 	}
 	return out, nil

@@ -21,8 +21,11 @@ func (a *API) putSubscriptionFilter(ctx context.Context, in *cloudwatchlogs.PutS
 	if _, err := filter.Parse(*in.FilterPattern); err != nil {
 		return nil, invalid("%v", err)
 	}
-	if in.ApplyOnTransformedLogs || len(in.EmitSystemFields) > 0 || aws.ToString(in.FieldSelectionCriteria) != "" {
-		return nil, wick.Errorf(wick.NotBuilt, "Wick's subscription filters don't have applyOnTransformedLogs, emitSystemFields or fieldSelectionCriteria yet")
+	if in.ApplyOnTransformedLogs {
+		return nil, errTransformed
+	}
+	if err := checkSystemFields("emitSystemFields", in.EmitSystemFields, filter.SystemFields, in.FieldSelectionCriteria); err != nil {
+		return nil, err
 	}
 	if err := checkDestination(ctx, in); err != nil {
 		return nil, err
@@ -47,6 +50,7 @@ func (a *API) putSubscriptionFilter(ctx context.Context, in *cloudwatchlogs.PutS
 	return nil, a.putFilter(ctx, &wick.LogFilter{
 		Group: id, Kind: wick.SubscriptionFilter, Name: *in.FilterName, Pattern: *in.FilterPattern, Created: a.o.Now(),
 		DestinationARN: *in.DestinationArn, RoleARN: aws.ToString(in.RoleArn), Distribution: string(distribution),
+		SystemFields: in.EmitSystemFields, Selection: aws.ToString(in.FieldSelectionCriteria),
 	}, maxSubscriptionFilters)
 }
 
@@ -81,6 +85,7 @@ func (a *API) describeSubscriptionFilters(
 		out.SubscriptionFilters[i] = types.SubscriptionFilter{
 			CreationTime: millis(f.Created), DestinationArn: &f.DestinationARN, Distribution: types.Distribution(f.Distribution),
 			FilterName: &f.Name, FilterPattern: &f.Pattern, LogGroupName: &f.Group.Name, RoleArn: given(f.RoleARN),
+			EmitSystemFields: f.SystemFields, FieldSelectionCriteria: given(f.Selection),
 		}
 	}
 	return out, nil

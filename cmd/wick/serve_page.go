@@ -138,6 +138,15 @@ func (s *server) serverMetrics(p *exposition.Page, stats fleet.Stats) {
 	} {
 		p.Sample(float64(l.n), exposition.Label{Name: "reason", Value: l.reason})
 	}
+	delivered := s.deliver.Stats()
+	count := func(name, help string, n int64) {
+		p.Counter("wick_"+name, help)
+		p.Sample(float64(n))
+	}
+	count("log_records_delivered", "Log records that functions took through subscription filters.", delivered.Delivered)
+	count("log_records_undelivered", "Log records that were given up: a day old, refused too often, or without a function.", delivered.Dropped)
+	count("log_deliveries_failed", "Deliveries through subscription filters that failed, those that were tried again included.", delivered.Failed)
+	count("log_records_unseen", "Log records that came too fast for metric filters.", delivered.Unseen)
 	p.Counter("wick_trace_segments_dropped", "Segments of traces that were not kept.")
 	p.Sample(float64(s.traces.Dropped()))
 	gauge("goroutines", "Goroutines of the server.", float64(goruntime.NumGoroutine()))

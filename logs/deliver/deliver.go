@@ -43,20 +43,23 @@ type Options struct {
 	Metrics Metrics // nil: metric filters make nothing
 	Log     *slog.Logger
 
-	// RetryFor is how long the delivery of a record is tried; 0 means AWS's 24 hours.
+	// RetryFor is how long the delivery of a record is tried, from when it came, also over
+	// restarts; 0 means AWS's 24 hours.
 	RetryFor time.Duration
 	// FirstRetry is the pause before the second attempt; it doubles up to a minute. 0
 	// means a second.
 	FirstRetry time.Duration
-	// MaxWaiting is how much text may wait for one subscription; 0 means 16 MiB.
+	// MaxWaiting is how much text of one subscription waits in memory; 0 means 16 MiB. The
+	// rest waits in the store.
 	MaxWaiting int
 }
 
 // Deliver applies the filters of all log groups. Its methods can be called from several
 // goroutines.
 type Deliver struct {
-	o   Options
-	tap *logs.Tap
+	o          Options
+	tap        *logs.Tap // for metric filters
+	stopStored func()
 
 	mu     sync.RWMutex // guards groups
 	groups map[wick.LogGroupID]*group
@@ -77,17 +80,19 @@ type group struct {
 }
 
 // stats count since the start.
-type stats struct{ delivered, dropped, failed, metrics atomic.Int64 }
+type stats struct{ delivered, dropped, unseen, failed, metrics atomic.Int64 }
 
 // Stats counts what was done since the start.
 type Stats struct {
 	Delivered int64 // records that functions took
-	Dropped   int64 // records that were not delivered: too much, too long, or no function
+	Dropped   int64 // records that were not delivered: too long, too often, or no function
+	Unseen    int64 // records that came faster than metric filters can be applied to them
 	Failed    int64 // deliveries that failed, those that were tried again included
 	Metrics   int64 // values made
 }
 
-// Open loads all filters and begins to apply them to what comes from now on.
+// Open loads all filters and begins to apply them: metric filters to what comes from now
+// on, subscription filters to what they had not delivered when the log was closed.
 func Open(ctx context.Context, o Options) (*Deliver, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -102,37 +107,42 @@ func Open(ctx context.Context, o Options) (*Deliver, error) {
 		o.MaxWaiting = 16 << 20
 	}
 	d := &Deliver{o: o, groups: map[wick.LogGroupID]*group{}}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	// Before the first subscription reads, so that none misses what comes then.
+	d.stopStored = o.Logs.OnStored(d.stored)
 	for _, kind := range []wick.LogFilterKind{wick.MetricFilter, wick.SubscriptionFilter} {
 		all, err := o.Groups.LogFilters(ctx, wick.LogFilterQuery{Kind: kind})
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, d.Close())
 		}
 		for i := range all {
 			d.add(&all[i])
 		}
 	}
-	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.tap = o.Logs.Tap(d.wants, tapBytes)
 	d.reader.Add(1)
 	go d.run()
 	return d, nil
 }
 
-// tapBytes is how much text may wait to be looked at.
+// tapBytes is how much text may wait for metric filters to look at it.
 const tapBytes = 32 << 20
 
-// Close ends the deliveries; what still waits for a function is lost, and the log says
-// how much. It can be called twice.
+// Close ends the deliveries; what still waits for a function, the next Open goes on with.
+// It can be called twice.
 func (d *Deliver) Close() error {
 	d.closeOnce.Do(func() {
-		d.tap.Close()
+		d.stopStored()
+		if d.tap != nil {
+			d.tap.Close()
+		}
 		d.cancel()
 		d.reader.Wait()
 		d.mu.Lock()
-		lost := 0
+		waiting := 0
 		for _, g := range d.groups {
 			for _, s := range g.subscriptions {
-				lost += s.close()
+				waiting += s.close()
 			}
 			for _, m := range g.metrics {
 				m.end()
@@ -140,26 +150,38 @@ func (d *Deliver) Close() error {
 		}
 		d.mu.Unlock()
 		d.workers.Wait()
-		if lost > 0 {
-			d.o.Log.Warn("log records were not delivered to their subscriptions before the end", "records", lost)
+		if waiting > 0 {
+			d.o.Log.Info("log records wait for their subscriptions until the next start", "records", waiting)
 		}
 	})
 	return nil
 }
 
+// stored tells a group's subscriptions that there is more.
+func (d *Deliver) stored(id wick.LogGroupID) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if g := d.groups[id]; g != nil {
+		for _, s := range g.subscriptions {
+			s.wake()
+		}
+	}
+}
+
 // Stats returns the counts.
 func (d *Deliver) Stats() Stats {
 	return Stats{
-		Delivered: d.stats.delivered.Load(), Dropped: d.stats.dropped.Load(),
+		Delivered: d.stats.delivered.Load(), Dropped: d.stats.dropped.Load(), Unseen: d.stats.unseen.Load(),
 		Failed: d.stats.failed.Load(), Metrics: d.stats.metrics.Load(),
 	}
 }
 
-// wants says whether a group has filters.
+// wants says whether a group has metric filters.
 func (d *Deliver) wants(id wick.LogGroupID) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return d.groups[id] != nil
+	g := d.groups[id]
+	return g != nil && len(g.metrics) > 0
 }
 
 // Changed takes up the filters that a group has now: after one was put or deleted, and
@@ -182,7 +204,7 @@ func (d *Deliver) Changed(ctx context.Context, id wick.LogGroupID) error {
 	}
 	if before != nil {
 		for _, s := range before.subscriptions {
-			d.stats.dropped.Add(int64(s.close()))
+			s.close()
 		}
 		for _, m := range before.metrics {
 			m.end()
@@ -214,7 +236,12 @@ func (d *Deliver) addLocked(f *wick.LogFilter, before *group) {
 		g.metrics = append(g.metrics, before.metric(f, func() *metricFilter { return newMetricFilter(d, f, pattern) }))
 		return
 	}
-	g.subscriptions = append(g.subscriptions, before.subscription(f, func() *subscription { return newSubscription(d, f, pattern) }))
+	t := newTarget(f, pattern)
+	sub := before.subscription(&t)
+	if sub == nil {
+		sub = newSubscription(d, t)
+	}
+	g.subscriptions = append(g.subscriptions, sub)
 }
 
 // run looks at what comes out of the tap.
@@ -246,8 +273,8 @@ func (d *Deliver) run() {
 				d.apply(&some[i])
 			}
 			if records, bytes := d.tap.Dropped(); records > 0 {
-				d.stats.dropped.Add(records)
-				d.o.Log.Warn("log records came faster than filters can be applied to them", "records", records, "bytes", bytes)
+				d.stats.unseen.Add(records)
+				d.o.Log.Warn("log records came faster than metric filters can be applied to them", "records", records, "bytes", bytes)
 			}
 		case now := <-minutes.C:
 			d.eachMetric(func(m *metricFilter) { m.tick(now) })
@@ -267,26 +294,17 @@ func (d *Deliver) eachMetric(f func(*metricFilter)) {
 	}
 }
 
-// apply has a group's filters look at records.
+// apply has a group's metric filters look at records.
 func (d *Deliver) apply(some *logs.Tapped) {
 	d.mu.RLock()
-	defer d.mu.RUnlock() // filters only queue what they find
+	defer d.mu.RUnlock()
 	g := d.groups[some.Group]
 	if g == nil {
 		return
-	}
-	for _, s := range g.subscriptions {
-		s.begin(some.Stream)
 	}
 	some.Each(func(e wick.LogEvent) {
 		for _, m := range g.metrics {
 			m.see(&e)
 		}
-		for _, s := range g.subscriptions {
-			s.see(&e)
-		}
 	})
-	for _, s := range g.subscriptions {
-		s.wake()
-	}
 }

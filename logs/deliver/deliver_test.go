@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type harness struct {
 	t     *testing.T
 	store *sqlstore.Store
 	logs  *logs.Logs
+	o     Options
 	d     *Deliver
 
 	mu      sync.Mutex
@@ -60,7 +62,7 @@ func newHarness(t *testing.T, invoke Invoke, filters ...wick.LogFilter) *harness
 	for _, f := range filters {
 		h.filter(f)
 	}
-	o := Options{
+	h.o = Options{
 		Logs: h.logs, Groups: h.store, Metrics: h, RetryFor: patience, FirstRetry: time.Millisecond, MaxWaiting: 64 << 10,
 		Invoke: func(ctx context.Context, function wick.FunctionID, qualifier string, event []byte) error {
 			if got := function.QualifiedARN(qualifier); got != destination {
@@ -75,15 +77,27 @@ func newHarness(t *testing.T, invoke Invoke, filters ...wick.LogFilter) *harness
 			return nil
 		},
 	}
-	if h.d, err = Open(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
+	h.open()
 	t.Cleanup(func() {
 		if err := errors.Join(h.d.Close(), h.d.Close(), h.logs.Close(), h.store.Close()); err != nil {
 			t.Error(err)
 		}
 	})
 	return h
+}
+
+// open begins to deliver, and ends what did before.
+func (h *harness) open() {
+	h.t.Helper()
+	if h.d != nil {
+		if err := h.d.Close(); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	var err error
+	if h.d, err = Open(h.t.Context(), h.o); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 func (h *harness) filter(f wick.LogFilter) {
@@ -197,7 +211,7 @@ func TestASubscriptionDeliversWhatMatches(t *testing.T) {
 	h.write("a", "ERROR 7 lost", "INFO 1 found")
 	h.write("b", "ERROR 8")
 	h.until("two deliveries", func() bool { return len(h.got) == 2 && h.d.Stats().Delivered == 2 })
-	m := h.got[0]
+	m := h.got[slices.IndexFunc(h.got, func(m message) bool { return m.LogStream == "a" })] // streams don't wait for each other
 	if m.MessageType != "DATA_MESSAGE" || m.Owner != testGroup.Account || m.LogGroup != "g" || m.LogStream != "a" || fmt.Sprint(m.SubscriptionFilters) != "[s]" {
 		t.Errorf("delivered %+v", m)
 	}
@@ -252,7 +266,40 @@ func TestWhatTheFunctionFailsAtIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestASlowFunctionHoldsNothingUpAndLosesWhatIsTooMuch(t *testing.T) {
+// inOrder says that a stream's lines came as they were written, from the first on, each
+// at least once, but for what was delivered again after a restart.
+func (h *harness) inOrder(stream string, lines int) {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen, last := 0, -1
+	for _, m := range h.messages()[stream] {
+		var n int
+		if _, err := fmt.Sscanf(m, "line %d", &n); err != nil || n > last+1 {
+			h.t.Fatalf("%q came after line %d", m, last)
+		}
+		if last = n; n == seen {
+			seen++
+		}
+	}
+	if seen != lines {
+		h.t.Errorf("%d of %d lines came", seen, lines)
+	}
+}
+
+// lines writes many lines, in several runs.
+func (h *harness) lines(stream string, from, to int) {
+	h.t.Helper()
+	for i := from; i < to; i += 100 {
+		var some []string
+		for j := i; j < min(i+100, to); j++ {
+			some = append(some, fmt.Sprint("line ", j))
+		}
+		h.write(stream, some...)
+	}
+}
+
+func TestASlowFunctionHoldsNothingUpAndMissesNothing(t *testing.T) {
 	release := make(chan struct{})
 	h := newHarness(t, func(ctx context.Context, _ wick.FunctionID, _ string, _ []byte) error {
 		select {
@@ -262,31 +309,128 @@ func TestASlowFunctionHoldsNothingUpAndLosesWhatIsTooMuch(t *testing.T) {
 			return ctx.Err()
 		}
 	}, subscribe(""))
-	const lines = 2000 // more than 64 KiB with what each takes beside its text
-	for i := range lines / 100 {
-		var some []string
-		for j := range 100 {
-			some = append(some, fmt.Sprint("line ", i*100+j))
-		}
-		h.write("a", some...)
+	const lines = 5000 // many times what waits in memory
+	h.lines("a", 0, lines)
+	s := h.d.groups[testGroup].subscriptions[0]
+	h.until("it", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.bytes >= h.o.MaxWaiting })
+	s.mu.Lock()
+	if s.bytes > 2*h.o.MaxWaiting+runsAtOnce*100*(recordOverhead+10) {
+		t.Errorf("%d bytes wait in memory", s.bytes)
 	}
-	h.until("a loss", func() bool { return h.d.Stats().Dropped > 0 })
+	s.mu.Unlock()
 	close(release)
-	h.until("the end", func() bool { s := h.d.Stats(); return s.Delivered+s.Dropped == lines })
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	got := h.messages()["a"]
-	if int64(len(got)) != h.d.Stats().Delivered || len(got) < 100 {
-		t.Errorf("%d lines came, counted %+v", len(got), h.d.Stats())
+	h.until("the end", func() bool { return h.d.Stats().Delivered == lines })
+	h.inOrder("a", lines)
+	if s := h.d.Stats(); s.Dropped != 0 || s.Failed != 0 {
+		t.Errorf("counted %+v", s)
 	}
-	last := -1
-	for _, m := range got {
-		var n int
-		if _, err := fmt.Sscanf(m, "line %d", &n); err != nil || n <= last {
-			t.Fatalf("%q came after line %d", m, last)
+}
+
+func TestARestartGoesOnWithWhatWasNotDelivered(t *testing.T) {
+	var broken atomic.Bool
+	h := newHarness(t, func(context.Context, wick.FunctionID, string, []byte) error {
+		if broken.Load() {
+			return wick.Errorf(wick.TooManyRequests, "Rate Exceeded.")
 		}
-		last = n
+		return nil
+	}, subscribe(""))
+	h.lines("a", 0, 100)
+	h.until("the first", func() bool { return h.d.Stats().Delivered == 100 })
+	broken.Store(true)
+	h.lines("a", 100, 300) // while the function can't
+	h.until("an attempt", func() bool { return h.d.Stats().Failed > 0 })
+	if err := h.d.Close(); err != nil {
+		t.Fatal(err)
 	}
+	if s := h.d.Stats(); s.Dropped != 0 {
+		t.Errorf("the end dropped something: %+v", s)
+	}
+	h.lines("a", 300, 400) // while nobody delivers
+	broken.Store(false)
+	h.open()
+	h.until("the rest", func() bool { return h.d.Stats().Delivered == 300 })
+	h.inOrder("a", 400)
+	h.open()
+	h.lines("b", 0, 1)
+	h.until("one more", func() bool { return len(h.messages()["b"]) == 1 })
+	if s := h.d.Stats(); s.Delivered > 1 {
+		t.Errorf("after all was delivered and kept, it was delivered again: %+v", s)
+	}
+}
+
+func TestAPositionIsKeptWhileDeliveriesGoOn(t *testing.T) {
+	h := newHarness(t, nil, subscribe("x"))
+	position := func() int64 {
+		found, err := h.store.LogFilters(t.Context(), wick.LogFilterQuery{Group: testGroup, Kind: wick.SubscriptionFilter})
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%+v, %v", found, err)
+		}
+		return found[0].Position
+	}
+	before := position()
+	h.write("a", "x 1", "y 1")
+	h.write("a", "y 2") // of which nothing is to be delivered
+	runs, err := h.logs.After(t.Context(), testGroup, before, 10)
+	if err != nil || len(runs) != 2 {
+		t.Fatalf("%+v, %v", runs, err)
+	}
+	h.until("the position", func() bool { return position() == runs[1].ID })
+}
+
+func TestWhatIsTooOldIsTriedOnceAndGivenUp(t *testing.T) {
+	h := newHarness(t, func(context.Context, wick.FunctionID, string, []byte) error {
+		return wick.Errorf(wick.TooManyRequests, "Rate Exceeded.")
+	}, subscribe(""))
+	if err := h.d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.o.RetryFor = time.Nanosecond
+	h.write("a", "x", "y")
+	h.open()
+	h.until("the end", func() bool { return h.d.Stats().Dropped == 2 })
+	if s := h.d.Stats(); s.Failed != 1 || s.Delivered != 0 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+func TestAFiltersCriteriaSelectByGroup(t *testing.T) {
+	mine := subscribe("")
+	mine.Selection, mine.SystemFields = `@aws.account = "`+testGroup.Account+`"`, []string{"@aws.account", "@aws.region", "@source.log"}
+	other := subscribe("")
+	other.Name, other.Selection = "t", `@aws.region NOT IN ["us-east-1"]`
+	metric := wick.LogFilter{Kind: wick.MetricFilter, Name: "m", MetricNamespace: "App", MetricName: "m", MetricValue: "1", Selection: mine.Selection, SystemFields: []string{"@aws.region"}}
+	none := metric
+	none.Name, none.Selection = "n", other.Selection
+	h := newHarness(t, nil, mine, other, metric, none)
+	h.write("a", "x")
+	h.until("both", func() bool { return len(h.got) == 1 && len(h.metrics) == 1 })
+	if got := fmt.Sprint(h.got[0].SubscriptionFilters, h.got[0].LogEvents[0].Extracted); got != "[s] map[@aws.account:111111111111 @aws.region:us-east-1 @source.log:111111111111:g]" {
+		t.Errorf("delivered %s", got)
+	}
+	if got := fmt.Sprint(h.metrics[0].Dimensions); got != "map[@aws.region:us-east-1]" {
+		t.Errorf("the dimensions are %s", got)
+	}
+	h.open() // ends what there is
+	if s := h.d.Stats(); s.Delivered+s.Metrics != 0 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+func TestAFilterThatIsPutAgainTakesWhatWaitsAlong(t *testing.T) {
+	var fixed atomic.Bool
+	h := newHarness(t, func(_ context.Context, _ wick.FunctionID, _ string, _ []byte) error {
+		if !fixed.Load() {
+			return wick.Errorf(wick.TooManyRequests, "Rate Exceeded.")
+		}
+		return nil
+	}, subscribe(""))
+	h.lines("a", 0, 10)
+	h.until("an attempt", func() bool { return h.d.Stats().Failed > 0 })
+	h.filter(subscribe("line"))
+	h.lines("a", 10, 20)
+	fixed.Store(true)
+	h.until("all", func() bool { return h.d.Stats().Delivered == 20 })
+	h.inOrder("a", 20)
 }
 
 func TestAFilterCountsFromWhenItIsPutToWhenItIsDeleted(t *testing.T) {

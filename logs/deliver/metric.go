@@ -1,6 +1,8 @@
 package deliver
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +19,10 @@ type metricFilter struct {
 	pattern *filter.Filter
 	value   float64 // what every match counts as, unless it is a field of the record
 	field   string  // "$.latency" or "$bytes"
+	// system are the dimensions that hang on the group alone, and selected whether the
+	// filter's criteria, which do so too, let its records through.
+	system   map[string]string
+	selected bool
 
 	mu sync.Mutex // guards minutes
 	// minutes are those that had records lately, and whether one of them matched. Only
@@ -40,6 +46,7 @@ func newMetricFilter(d *Deliver, f *wick.LogFilter, pattern *filter.Filter) *met
 	} else {
 		m.value, _ = strconv.ParseFloat(f.MetricValue, 64) // checked when it was put
 	}
+	m.system, m.selected = system(f)
 	if f.DefaultValue != nil {
 		m.minutes = map[int64]bool{}
 	}
@@ -76,7 +83,7 @@ func (m *metricFilter) same(o *metricFilter) bool {
 			return false
 		}
 	}
-	return a.Pattern == b.Pattern && a.MetricName == b.MetricName && a.MetricNamespace == b.MetricNamespace &&
+	return a.Pattern == b.Pattern && a.Selection == b.Selection && slices.Equal(a.SystemFields, b.SystemFields) && a.MetricName == b.MetricName && a.MetricNamespace == b.MetricNamespace &&
 		a.MetricValue == b.MetricValue && a.Unit == b.Unit
 }
 
@@ -84,6 +91,9 @@ func (m *metricFilter) same(o *metricFilter) bool {
 // that lacks a dimension, makes none.
 // Source: CloudWatch Logs, creating metrics from log events using filters.
 func (m *metricFilter) see(e *wick.LogEvent) {
+	if !m.selected {
+		return
+	}
 	var fields map[string]string
 	var matched bool
 	if m.field == "" && len(m.f.Dimensions) == 0 {
@@ -103,9 +113,10 @@ func (m *metricFilter) see(e *wick.LogEvent) {
 		}
 		value = n
 	}
-	var dimensions map[string]string
+	dimensions := m.system
 	if len(m.f.Dimensions) > 0 {
-		dimensions = make(map[string]string, len(m.f.Dimensions))
+		dimensions = make(map[string]string, len(m.f.Dimensions)+len(m.system))
+		maps.Copy(dimensions, m.system)
 		for name, selector := range m.f.Dimensions {
 			found, ok := fields[selector]
 			if !ok || found == "" {

@@ -2,6 +2,7 @@ package journeys
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -106,5 +107,65 @@ func TestEventsThatWereAcceptedSurviveAKill(t *testing.T) {
 	}
 	if len(out.Events) != batches || *out.Events[batches-1].Message != fmt.Sprint("line ", batches-1) {
 		t.Errorf("of %d accepted events %d are there", batches, len(out.Events))
+	}
+}
+
+func TestWhatAKillLeavesUndeliveredIsDeliveredAfterTheNextStart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	connect := func(s *server) *cloudwatchlogs.Client {
+		return cloudwatchlogs.New(cloudwatchlogs.Options{
+			BaseEndpoint: &s.URL, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("journey", "journey", ""),
+		})
+	}
+	s := startIn(t, dir)
+	create(t, s.client(), "slow-subscriber", `
+import base64, gzip, json, time
+
+def handler(event, context):
+    time.sleep(1)  # the server is killed meanwhile
+    for e in json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))["logEvents"]:
+        print("got", e["message"])
+`)
+	client := connect(s)
+	group, stream := aws.String("g"), aws.String("s")
+	if _, err := client.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: stream}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.PutSubscriptionFilter(t.Context(), &cloudwatchlogs.PutSubscriptionFilterInput{
+		LogGroupName: group, FilterName: aws.String("f"), FilterPattern: aws.String(""), DestinationArn: aws.String("arn:aws:lambda:us-east-1:000000000000:function:slow-subscriber"),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const lines = 20
+	for n := range lines {
+		if _, err := client.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: stream, LogEvents: []types.InputLogEvent{
+			{Timestamp: aws.Int64(time.Now().UnixMilli()), Message: aws.String(fmt.Sprintf("line %02d", n))},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.kill(t)
+	client = connect(startIn(t, dir))
+	got := map[string]bool{}
+	for deadline := time.Now().Add(patience); len(got) < lines && time.Now().Before(deadline); {
+		out, err := client.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/lambda/slow-subscriber"), FilterPattern: aws.String("got")})
+		var missing *types.ResourceNotFoundException
+		if err != nil && !errors.As(err, &missing) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			for _, e := range out.Events {
+				got[strings.TrimSpace(*e.Message)] = true
+			}
+		}
+		time.Sleep(100 * time.Millisecond) // between two questions
+	}
+	for n := range lines {
+		if line := fmt.Sprintf("got line %02d", n); !got[line] {
+			t.Errorf("%q never came", line)
+		}
 	}
 }

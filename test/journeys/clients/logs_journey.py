@@ -147,6 +147,13 @@ def subscriptions():
         logs.put_subscription_filter(logGroupName=OWN, filterName=name, filterPattern=pattern, destinationArn=arn)
     refused("a third subscription", "LimitExceededException", "Resource limit exceeded.",
             lambda: logs.put_subscription_filter(logGroupName=OWN, filterName="third", filterPattern="", destinationArn=arn))
+    refused("a field that isn't the system's", "InvalidParameterException",
+            "emitSystemFields takes each of @aws.account, @aws.region, @source.log once at most.",
+            lambda: logs.put_subscription_filter(logGroupName=OWN, filterName="errors", filterPattern="ERROR", destinationArn=arn, emitSystemFields=["@message"]))
+    chosen = dict(emitSystemFields=["@aws.account", "@aws.region"], fieldSelectionCriteria='@aws.region = "us-east-1"')
+    logs.put_subscription_filter(logGroupName=OWN, filterName="errors", filterPattern="ERROR", destinationArn=arn, **chosen)
+    shown = logs.describe_subscription_filters(logGroupName=OWN, filterNamePrefix="err")["subscriptionFilters"][0]
+    equal("a filter's system fields", {k: shown.get(k) for k in chosen}, chosen)
     now = int(time.time() * 1000)
     logs.put_log_events(logGroupName=OWN, logStreamName="s", logEvents=[
         {"timestamp": now, "message": "ERROR 1"}, {"timestamp": now, "message": "INFO 2"}, {"timestamp": now, "message": "WARN 3"}])
