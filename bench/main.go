@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/wick-run/wick/internal/fdtable"
 )
 
 // options are the flags.
@@ -112,6 +114,9 @@ func run(ctx context.Context, o options) (err error) {
 	if o.wick, err = filepath.Abs(o.wick); err != nil {
 		return err
 	}
+	if err := fdtable.Reserve(); err != nil { // else the client waits where the server should
+		return err
+	}
 	b := &bench{o: o, began: time.Now()}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		b.load = firstField(string(load))
@@ -172,6 +177,7 @@ func pause(ctx context.Context, d time.Duration) {
 const roleVariable = "WICK_BENCH_ROLE"
 
 var roles = map[string]func([]string) error{
+	"flood":   flood,
 	"proxy":   proxy,
 	"sandbox": sandboxRole,
 }

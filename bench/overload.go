@@ -74,55 +74,6 @@ func (b *bench) startWorking(ctx context.Context, ends *closers, names []string,
 	return w, err
 }
 
-// fairness measures a function at its own pace, alone and beside another one's burst.
-func fairness(ctx context.Context, b *bench) (err error) {
-	var ends closers
-	defer ends.close(&err)
-	w, err := b.startWorking(ctx, &ends, []string{"fair-a", "fair-b"}, "--memory", "4GiB", "--concurrency", "20000")
-	if err != nil {
-		return err
-	}
-	body := fmt.Sprintf(`{"ms": %d}`, fairWork)
-	closed, err := closedLoop(ctx, w.URL+path("fair-b"), body, 4, 5*time.Second)
-	if err != nil {
-		return err
-	}
-	capacity := float64(len(closed)) / 5
-	share := capacity / 2
-	length := time.Duration(b.times(15, 5)) * time.Second
-	var alone, beside sample
-	var offered, answered int
-	rounds := b.times(3, 1)
-	for range rounds {
-		pause(ctx, 2*time.Second)
-		a, err := openLoop(ctx, w.URL+path("fair-a"), body, share/4, length)
-		if err != nil {
-			return err
-		}
-		alone = append(alone, a.took...)
-		var burst loop
-		var group sync.WaitGroup
-		var failed error
-		group.Go(func() { burst, failed = openLoop(ctx, w.URL+path("fair-b"), body, 10*share, length) })
-		a, err = openLoop(ctx, w.URL+path("fair-a"), body, share/4, length)
-		group.Wait()
-		if err := errors.Join(err, failed); err != nil {
-			return err
-		}
-		beside = append(beside, a.took...)
-		offered += int(10 * share * length.Seconds())
-		answered += burst.admitted
-		if a.throttled > 0 {
-			return fmt.Errorf("%d events of the function at its own pace got a 429", a.throttled)
-		}
-	}
-	how := fmt.Sprintf("Python, %d ms of CPU an event, capacity %.0f/s; A at %.0f/s, B at %.0f/s (10 × half of the capacity; %d of %d answered), %d rounds of %v each, with and without B by turns",
-		fairWork, capacity, share/4, 10*share, answered, offered, rounds, length)
-	ratio := float64(beside.quantile(0.99)) / float64(alone.quantile(0.99))
-	b.add(times("function A while B bursts: p99 ÷ without B", beside, how).under(ratio, 2, "%.2f"), times("function A alone", alone, how))
-	return nil
-}
-
 // closedLoop has clients send events one after the other for a while.
 func closedLoop(ctx context.Context, to, body string, count int, length time.Duration) (sample, error) {
 	t, err := parseTarget(to)
@@ -153,8 +104,8 @@ func closedLoop(ctx context.Context, to, body string, count int, length time.Dur
 
 // loop is what came of events that were sent whatever came of those before.
 type loop struct {
-	took                        sample // of those answered
-	admitted, inTime, throttled int    // inTime: answered before the sending ended
+	took                              sample // of those answered
+	sent, admitted, inTime, throttled int    // inTime: answered before the sending ended
 }
 
 // openLoop sends so many events a second for a while, and returns when all are answered.
@@ -214,6 +165,7 @@ func openLoop(ctx context.Context, to, body string, rate float64, length time.Du
 	for sent := 0; time.Since(began) < length && ctx.Err() == nil; <-tick.C {
 		for ; float64(sent) < rate*time.Since(began).Seconds(); sent++ {
 			group.Go(one)
+			l.sent++
 		}
 	}
 	group.Wait()

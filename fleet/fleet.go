@@ -54,6 +54,7 @@ type Fleet struct {
 	short  chan struct{}  // wakes the stocker
 
 	soonLimit time.Duration
+	cpuClock  cpuClock // keepPressure's
 
 	mu        sync.Mutex // guards all below
 	pools     map[key]*pool
@@ -61,9 +62,9 @@ type Fleet struct {
 	leaving   int64 // bytes of those being stopped
 	starting  int
 	lastStart time.Time
-	busy      int // members that work on an event
-	unequal   int // pools whose members don't have the usual part of the CPUs
-	cpuClock  cpuClock
+	busy      int               // members that work on an event
+	lookedAt  time.Time         // at what instances want of the CPUs
+	strained  bool              // a pool is sated, or its members haven't the usual part of the CPUs
 	hungry    []*pool           // pools with waiters for whom nothing could be started yet, in order
 	stocks    map[string]*stock // instances booted ahead, by instance.Plan.Key
 	full      bool              // the first in that line waits for memory
@@ -89,9 +90,11 @@ type pool struct {
 	starting  int
 	lastStart time.Time
 	busy      int         // members that work on an event
-	weight    int         // of each of them; 0: the usual
 	looked    int         // members that are looked at for what they want of the CPUs
+	demand    float64     // of CPUs, by those at work, as last known
+	greedy    bool        // that is more than its part of them
 	sated     bool        // its members lack CPUs, and nothing else: more of them would be of no use
+	eased     int         // looks since that was last seen
 	soon      int         // members that have answered and will ask for more in a moment
 	patience  *time.Timer // while waiters count on them
 	retired   bool        // out of date: serves those who wait already, then ends
@@ -112,7 +115,7 @@ type member struct {
 	freed     atomic.Int64  // the last turn it has been released from
 	soon      bool          // it counts in pool.soon
 	busy      bool          // it counts in pool.busy and Fleet.busy
-	weight    int           // as last set; 0: the usual
+	weight    int           // as last set
 	wanted    time.Duration // of the CPUs, as last measured; 0: not yet
 	wantedAt  time.Time
 	looked    bool // it counts in pool.looked
@@ -144,7 +147,7 @@ func New(o Options) *Fleet {
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.wg.Go(f.keepHouse)
-	f.wg.Go(f.keepBalance)
+	f.wg.Go(f.keepPressure)
 	f.wg.Go(f.keepStocks)
 	return f
 }

@@ -134,10 +134,8 @@ func (f *Fleet) sweep(now time.Time) {
 // have changed and are left alone.
 func (f *Fleet) measure() {
 	type sample struct {
-		m      *member
-		bytes  int64
-		wants  bool          // shall be looked at for what it wants of the CPUs
-		wanted time.Duration // of them so far
+		m     *member
+		bytes int64
 	}
 	f.mu.Lock()
 	var samples []sample
@@ -146,7 +144,7 @@ func (f *Fleet) measure() {
 		members += len(p.members)
 		for m := range p.members {
 			if !m.stopping && !m.measuredFrozen() {
-				samples = append(samples, sample{m: m, wants: m.lookedAt()})
+				samples = append(samples, sample{m: m})
 			}
 		}
 	}
@@ -154,22 +152,12 @@ func (f *Fleet) measure() {
 	for n := range samples {
 		s := &samples[n]
 		s.bytes = s.m.inst.MemoryBytes()
-		if s.wants {
-			s.wanted = s.m.inst.WantedCPU()
-		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
-	want := make(map[*pool]average)
 	for _, s := range samples {
 		m := s.m
-		if s.wanted > 0 {
-			if passed := now.Sub(m.wantedAt); m.wanted > 0 && passed < 3*houseEvery {
-				want[m.pool] = want[m.pool].with(min(float64(s.wanted-m.wanted)/float64(passed), 1))
-			}
-			m.wanted, m.wantedAt = s.wanted, now
-		}
 		if m.stopping {
 			continue // leaving counts it with what it had
 		}
@@ -181,7 +169,6 @@ func (f *Fleet) measure() {
 	if members > 1 { // those at work may have grown; one alone may be of any size
 		f.free(f.used-f.o.MemoryBytes, nil)
 	}
-	f.sate(want, now)
 	f.feedHungry()
 }
 

@@ -2,21 +2,17 @@ package fleet
 
 import (
 	"bytes"
-	"math/bits"
 	"os"
 	"runtime"
 	"strconv"
 	"time"
-
-	"github.com/wick-run/wick/sandbox"
 )
 
 // What happens when there is more to do than CPUs for it. Instances beyond those that
 // keep the CPUs busy would only make each other slow, and take CPU time to start: a
 // function whose instances all want a CPU while none is free gets no more of them, and
 // its events wait for those there are (see sate). And functions, not instances, have equal
-// parts of the CPUs: one with a hundred instances at work doesn't slow down another with
-// one (see balance).
+// parts of the CPUs, those that want less than that before others (see balance.go).
 
 const (
 	// busyMachine is how much of the CPUs' time must be used for them to count as busy.
@@ -24,14 +20,91 @@ const (
 	// wantsCPU is how much of the time an instance at work must run, or wait for a CPU, for
 	// it to be the CPU that it lacks, and not what it waits for else.
 	wantsCPU = 0.7
-	// sampleOf is how many of a function's instances are looked at for that.
-	sampleOf = 8
-	// balanceEvery is how often the parts are looked at.
-	balanceEvery = 100 * time.Millisecond
+	// sampleOf is how many of a function's instances are looked at for that, and
+	// samplesOfAll how many of all functions' together.
+	sampleOf     = 8
+	samplesOfAll = 64
+	// pressureEvery is how often the machine is looked at while there is more at work than
+	// CPUs, and lookEvery how often the instances are.
+	pressureEvery = 100 * time.Millisecond
+	lookEvery     = 250 * time.Millisecond
+	// calmLooks is for how many looks in a row a function must not be sated to get more
+	// instances again.
+	calmLooks = 2
 )
 
 // enoughForCPU is how many instances keep the CPUs busy whatever they do.
 func enoughForCPU() int { return 2 * runtime.GOMAXPROCS(0) }
+
+// keepPressure looks at the machine while there is more at work than CPUs.
+func (f *Fleet) keepPressure() {
+	tick := time.NewTicker(pressureEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			f.mu.Lock()
+			calm := f.busy+f.starting <= runtime.GOMAXPROCS(0) && !f.strained
+			due := now.Sub(f.lookedAt) >= lookEvery
+			f.mu.Unlock()
+			switch {
+			case calm:
+				continue
+			case due:
+				f.look(now)
+			}
+			f.balance()
+		case <-f.ctx.Done():
+			return
+		}
+	}
+}
+
+// look finds out what instances at work want of the CPUs.
+func (f *Fleet) look(now time.Time) {
+	type sample struct {
+		m      *member
+		wanted time.Duration // so far
+	}
+	var samples []sample
+	f.mu.Lock()
+	for _, p := range f.pools {
+		if len(samples) >= samplesOfAll { // another time: maps are walked in any order
+			break
+		}
+		if p.busy == 0 && p.looked == 0 {
+			continue
+		}
+		for m := range p.members {
+			if !m.stopping && m.lookedAt() {
+				samples = append(samples, sample{m: m})
+			}
+		}
+	}
+	f.mu.Unlock()
+	for n := range samples {
+		samples[n].wanted = samples[n].m.inst.WantedCPU()
+	}
+	used := f.cpuClock.read(now)
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lookedAt = now
+	want := make(map[*pool]wants)
+	for _, s := range samples {
+		m := s.m
+		if s.wanted == 0 || m.stopping {
+			continue
+		}
+		if passed := now.Sub(m.wantedAt); m.wanted > 0 && passed < 4*lookEvery {
+			want[m.pool] = want[m.pool].with(max(float64(s.wanted-m.wanted)/float64(passed), 0))
+		}
+		m.wanted, m.wantedAt = s.wanted, now
+	}
+	f.sate(want, used >= busyMachine)
+	f.weighUp(want)
+	f.feedHungry()
+}
 
 // lookedAt says whether a member is one of the few of its pool that are looked at for what
 // they want of the CPUs, which takes two looks at the same ones; Fleet.mu is held.
@@ -50,81 +123,42 @@ func (m *member) lookedAt() bool {
 	return false
 }
 
-// average is that of some numbers.
-type average struct {
-	sum float64
-	of  int
+// wants is what some of a function's instances at work want of the CPUs.
+type wants struct {
+	of   int
+	cpus float64 // time of CPUs they ran and waited to run ÷ time that passed, together
+	part float64 // the same, but of each no more than one CPU
 }
 
-func (a average) with(v float64) average { return average{a.sum + v, a.of + 1} }
+// with adds an instance that wants so many CPUs.
+func (w wants) with(cpus float64) wants {
+	return wants{w.of + 1, w.cpus + cpus, w.part + min(cpus, 1)}
+}
 
-func (a average) value() float64 { return a.sum / float64(max(a.of, 1)) }
+// each returns how many CPUs an instance wants.
+func (w wants) each() float64 { return w.cpus / float64(max(w.of, 1)) }
 
-// sate notes which pools more instances would be of no use to; want is how much of the
-// last second those at work wanted a CPU; f.mu is held.
-func (f *Fleet) sate(want map[*pool]average, now time.Time) {
-	busy := f.cpuClock.read(now) >= busyMachine
+// lackCPU says whether a CPU is what they wait for most of the time, or have.
+func (w wants) lackCPU() bool { return w.part/float64(max(w.of, 1)) >= wantsCPU }
+
+// sate notes which pools more instances would be of no use to; f.mu is held.
+func (f *Fleet) sate(want map[*pool]wants, busy bool) {
 	for _, p := range f.pools {
-		p.sated = busy && p.busy >= enoughForCPU() && want[p].value() >= wantsCPU
-		if len(p.waiters) > 0 && !p.sated {
+		w, known := want[p]
+		switch {
+		case busy && p.busy >= enoughForCPU() && w.lackCPU():
+			p.sated, p.eased = true, 0
+			continue
+		case p.sated && busy && p.busy >= enoughForCPU() && !known: // nothing new
+			continue
+		}
+		if p.eased++; p.sated && p.eased < calmLooks {
+			continue
+		}
+		if p.sated = false; len(p.waiters) > 0 {
 			f.line(p)
 		}
 	}
-}
-
-// keepBalance looks at the parts of the CPUs that functions have.
-func (f *Fleet) keepBalance() {
-	tick := time.NewTicker(balanceEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			f.balance()
-		case <-f.ctx.Done():
-			return
-		}
-	}
-}
-
-// balance gives the functions with several instances at work no more of the CPUs than
-// others have.
-func (f *Fleet) balance() {
-	type change struct {
-		m      *member
-		weight int
-	}
-	var changes []change
-	f.mu.Lock()
-	if f.busy <= runtime.GOMAXPROCS(0) && f.unequal == 0 {
-		f.mu.Unlock()
-		return
-	}
-	f.unequal = 0
-	for _, p := range f.pools {
-		p.weight = weightOf(p.busy)
-		if p.weight != sandbox.UsualWeight {
-			f.unequal++
-		}
-		for m := range p.members {
-			if m.busy && m.weight != p.weight && !(m.weight == 0 && p.weight == sandbox.UsualWeight) {
-				m.weight = p.weight
-				changes = append(changes, change{m, p.weight})
-			}
-		}
-	}
-	f.mu.Unlock()
-	for _, c := range changes {
-		c.m.inst.Weigh(c.weight)
-	}
-}
-
-// weightOf returns the weight of each of so many instances. It changes with every power
-// of two, not with every instance.
-func weightOf(busy int) int {
-	if busy <= 1 {
-		return sandbox.UsualWeight
-	}
-	return max(sandbox.UsualWeight>>bits.Len(uint(busy-1)), sandbox.MinWeight)
 }
 
 // cpuClock tells how much of the CPUs' time is used, whoever uses it.

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"os"
 	"testing"
 	"time"
 )
@@ -35,48 +34,36 @@ func FuzzTheCPUTimeOfAMachine(f *testing.F) {
 	})
 }
 
-func TestInstancesAtWorkShareTheirFunctionsPartOfTheCPUs(t *testing.T) {
-	for _, busy := range []int{0, 1} {
-		if w := weightOf(busy); w != 1024 {
-			t.Errorf("%d at work: %d", busy, w)
-		}
-	}
-	for busy := 2; busy < 5000; busy++ {
-		w := weightOf(busy)
-		if w < 2 || w > 512 || busy <= 512 && (w*busy > 1024 || w*busy <= 512) {
-			t.Fatalf("%d at work have %d each", busy, w)
-		}
-	}
-}
-
-// A pool is sated by what its instances lack, not by how many they are.
+// A pool is sated by what its instances lack, not by how many they are, and until that
+// was not so for a while.
 func TestAFunctionThatLacksOnlyCPUsGetsNoMoreInstances(t *testing.T) {
-	if _, err := os.Stat("/proc/stat"); err != nil {
-		t.Skip("this system has no /proc/stat, which tells how busy the CPUs are")
-	}
 	f := &Fleet{pools: map[key]*pool{}}
-	pools := make([]*pool, 3)
+	pools := make([]*pool, 4)
 	for n := range pools {
 		pools[n] = &pool{key: key{version: string(rune('0' + n))}, members: map[*member]struct{}{}, waiters: []*waiter{{}}, busy: 100}
 		f.pools[pools[n].key] = pools[n]
 	}
-	computes, waits, few := pools[0], pools[1], pools[2]
+	computes, waits, few, oneComputes := pools[0], pools[1], pools[2], pools[3]
 	few.busy = 1
-	want := map[*pool]average{computes: average{}.with(1).with(0.6), waits: average{}.with(0.9).with(0.1), few: average{}.with(1)}
-	now := time.Now()
-	f.sate(want, now)        // the clock begins
-	f.cpuClock.total -= 1000 // all of it used
-	f.sate(want, now.Add(time.Second))
-	if !computes.sated || waits.sated || few.sated {
-		t.Errorf("computes %t, waits %t, has one instance %t", computes.sated, waits.sated, few.sated)
+	want := map[*pool]wants{
+		computes: wants{}.with(1).with(0.6), waits: wants{}.with(0.9).with(0.1), few: wants{}.with(1),
+		oneComputes: wants{}.with(6).with(0).with(0),
+	}
+	f.sate(want, true)
+	if !computes.sated || waits.sated || few.sated || oneComputes.sated {
+		t.Errorf("computes %t, waits %t, has one instance %t, one of it computes %t", computes.sated, waits.sated, few.sated, oneComputes.sated)
 	}
 	if computes.lacks() != 0 || !waits.hungry {
 		t.Errorf("one lacks %d; the other stands in line: %t", computes.lacks(), waits.hungry)
 	}
-	f.cpuClock.idle, f.cpuClock.total = f.cpuClock.idle-1000, f.cpuClock.total-1000
-	f.sate(want, now.Add(2*time.Second))
-	if computes.sated {
-		t.Error("it is sated though the CPUs are idle")
+	f.sate(nil, true)
+	f.sate(want, false)
+	if !computes.sated {
+		t.Error("it isn't sated when the CPUs are idle for a moment")
+	}
+	f.sate(want, false)
+	if computes.sated || !computes.hungry {
+		t.Errorf("it is sated (%t) though the CPUs are idle; it stands in line: %t", computes.sated, computes.hungry)
 	}
 }
 

@@ -30,18 +30,19 @@ func (f *Fleet) line(p *pool) {
 // function's burst keeps the others waiting, until nothing more can be started; f.mu
 // is held.
 func (f *Fleet) feedHungry() {
-	for len(f.hungry) > 0 && !f.closing {
-		p := f.hungry[0]
+	for at := 0; at < len(f.hungry) && !f.closing; {
+		p := f.hungry[at]
 		if p.lacks() > 0 {
-			if f.starting >= f.o.MaxStarting {
-				return
+			if f.starting >= f.maxStarting(p) {
+				at++ // those behind it may need less
+				continue
 			}
 			if f.full = !f.makeRoom(p); f.full {
 				return
 			}
 			f.startOne(p)
 		}
-		f.hungry = slices.Delete(f.hungry, 0, 1)
+		f.hungry = slices.Delete(f.hungry, at, at+1)
 		if p.hungry = p.lacks() > 0; p.hungry {
 			f.hungry = append(f.hungry, p)
 		} else {
@@ -50,11 +51,22 @@ func (f *Fleet) feedHungry() {
 	}
 }
 
+// maxStarting is how many instances may be starting for a pool to get one more: the last
+// place isn't for those that have enough to keep the CPUs busy, since on a busy machine
+// a start takes long, and the first of another function would wait for it.
+func (f *Fleet) maxStarting(p *pool) int {
+	if p.busy+p.starting >= enoughForCPU() {
+		return max(f.o.MaxStarting-1, 1)
+	}
+	return f.o.MaxStarting
+}
+
 // startOne begins to start an instance of a pool; f.mu is held.
 func (f *Fleet) startOne(p *pool) {
 	m := &member{pool: p, bytes: p.typical, expires: f.expiry(time.Now())}
 	p.starting++
 	f.starting++
+	m.weight = p.startWeight()
 	f.lastStart = time.Now()
 	p.lastStart = f.lastStart
 	f.used += m.bytes
@@ -115,16 +127,22 @@ func (f *Fleet) bring(m *member) error {
 	f.mu.Lock()
 	m.inst = inst
 	m.pool.members[m] = struct{}{}
-	others := f.busy > 0
+	weight := m.weight
 	f.mu.Unlock()
-	switch {
-	case others: // all that start together have the part of one that works
-		inst.Weigh(sandbox.UsualWeight / f.o.MaxStarting)
-		defer inst.Weigh(sandbox.UsualWeight)
-	case inst.State() == wick.InstanceBooting: // ahead it had little
-		inst.Weigh(sandbox.UsualWeight)
+	// One that booted ahead may have had less.
+	if weight != sandbox.UsualWeight || inst.State() == wick.InstanceBooting {
+		inst.Weigh(weight)
 	}
-	return inst.Assign(f.ctx, plan, fn)
+	err = inst.Assign(f.ctx, plan, fn)
+	f.mu.Lock()
+	weight = m.pool.weight()
+	changed := m.weight != weight
+	m.weight = weight
+	f.mu.Unlock()
+	if changed {
+		inst.Weigh(weight)
+	}
+	return err
 }
 
 // stop ends a member in the background; f.mu is held. It counts until it is gone.

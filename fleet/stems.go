@@ -53,7 +53,7 @@ const (
 	stemQuiet     = 30 * time.Millisecond
 	// stemShrink is how much less of busy CPUs one has than an instance at work, while it
 	// boots.
-	stemShrink = 8
+	stemShrink = 32
 )
 
 // Anticipate has an instance for a function like fn booted ahead: one was created, or

@@ -31,6 +31,7 @@ import (
 	"github.com/wick-run/wick/credentials"
 	"github.com/wick-run/wick/fleet"
 	"github.com/wick-run/wick/instance"
+	"github.com/wick-run/wick/internal/fdtable"
 	"github.com/wick-run/wick/invoke"
 	"github.com/wick-run/wick/logs"
 	"github.com/wick-run/wick/logs/deliver"
@@ -107,6 +108,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 			err = errors.Join(err, s.closeAll())
 		}
 	}()
+	s.reserveFiles()
 	if s.listener, err = listen(c); err != nil {
 		return nil, err
 	}
@@ -191,6 +193,19 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	s.serveHTTP(lambda, keys)
 	s.anticipate()
 	return s, nil
+}
+
+// reserveFiles makes room for open files, while others start with the few there is room
+// for.
+func (s *server) reserveFiles() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := fdtable.Reserve(); err != nil {
+			s.log.Warn("bursts of connections may be taken slowly", "error", err)
+		}
+	}()
+	s.opened(func() error { return wait(done) })
 }
 
 // anticipate has the fleet prepare, in the background, for the functions there are.
