@@ -1,19 +1,22 @@
 package runtimes
 
 import (
+	"archive/tar"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// An archive is a file that a language's runtime starts faster with: of Java the classes
-// of its bootstrap and what they use, parsed and linked, as its class-data sharing maps
-// them into memory. It lies beside the bootstrap, in a folder of its own for each
-// interpreter, and holds nothing of any function.
+// An archive is what a language's runtime starts faster with: of Java the classes of its
+// bootstrap and what they use, parsed and linked, as its class-data sharing maps them into
+// memory; of Python the modules of its bootstrap, compiled, without which every instance
+// keeps some of what its compiler used. It lies beside the bootstrap, in a folder of its
+// own for each interpreter, and holds nothing of any function.
 
 const (
 	archiveName = "archive"
@@ -49,12 +52,50 @@ func (s *Set) Prepare(m Match, run func(c Command, out *os.File) error) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(run(command, out), out.Close())
+		if err := errors.Join(run(command, out), out.Close()); err != nil || !l.archiveIsTar {
+			return err
+		}
+		return untar(out.Name(), at)
 	})
 	if err != nil {
 		return fmt.Errorf("making an archive for %s %s: %w", l.title, m.Interpreter.Version, err)
 	}
 	return nil
+}
+
+// maxUntarBytes is more than what any bootstrap compiles to.
+const maxUntarBytes = 16 << 20
+
+// untar puts the files of a tar into a folder, and removes it.
+func untar(tarball, to string) (err error) {
+	f, err := os.Open(tarball)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(tarball)) }()
+	for r := tar.NewReader(io.LimitReader(f, maxUntarBytes)); ; {
+		head, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading what was made: %w", err)
+		}
+		if head.Typeflag != tar.TypeReg || !filepath.IsLocal(head.Name) {
+			return fmt.Errorf("%q is none of the files that are made", head.Name)
+		}
+		target := filepath.Join(to, head.Name)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil { //nolint:gosec // read by an instance's user
+			return err
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(target, data, 0o644); err != nil { //nolint:gosec // likewise
+			return err
+		}
+	}
 }
 
 // archiveFolder is where an interpreter's bootstrap is with its archive, once that is made;

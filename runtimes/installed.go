@@ -124,14 +124,14 @@ func (i Installed) Serves(runtime string) bool {
 }
 
 // runtimeFolder is what /var/runtime is for an interpreter: its language's bootstrap, with
-// its archive once that is made, and beside it the SDK, if that is installed. The two share one folder, as on AWS, made of
-// links once for each pair.
+// its archive once that is made, and beside it the SDK, if that is installed. The two share
+// one folder, as on AWS, made of links once for each pair.
 func (s *Set) runtimeFolder(in Interpreter, sdk *Installed) (string, error) {
 	bootstrap := s.bootstraps[in.Language]
+	if archived, ok := s.archiveFolder(in); ok && isDir(archived) {
+		bootstrap = archived
+	}
 	if sdk == nil {
-		if archived, ok := s.archiveFolder(in); ok && isDir(archived) {
-			return archived, nil
-		}
 		return bootstrap, nil
 	}
 	target := bootstrap + sdkMark + sdk.Name

@@ -71,9 +71,9 @@ func BenchmarkJavaColdStart(b *testing.B) {
 }
 
 // archived returns a match with an archive made for it, here without a sandbox.
-func archived(b *testing.B, plain Match) Match {
+func archived(b testing.TB, plain Match) Match {
 	b.Helper()
-	walled, err := Discover(b.Context(), Options{Dir: b.TempDir(), Walls: true})
+	walled, err := Discover(b.Context(), Options{Dir: b.TempDir(), Getenv: getenv, Walls: true})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -68,6 +68,11 @@ type language struct {
 	archive      func(m Match, program string) []string
 	archiveSince version
 	archiveOf    []string
+	// packs is how packages are compiled ahead (see packs.go), nil where they aren't.
+	packs *packing
+	// archiveIsTar says that what is printed is a tar of files that belong beside the
+	// bootstrap's.
+	archiveIsTar bool
 	// frames asks an ordinary start for framed log records; where it is empty, the command
 	// line does.
 	frames string

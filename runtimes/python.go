@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 
 	"github.com/wick-run/wick"
 )
@@ -37,6 +39,10 @@ var python = &language{
 	},
 	frames: logFrames,
 
+	archive:      pythonArchive,
+	archiveSince: version{3, 8},
+	archiveIsTar: true,
+
 	environment: func(env map[string]string, _ Match, w wanted) {
 		env["PYTHONPATH"] = runtimeDir
 		if w.minor >= 12 {
@@ -46,6 +52,17 @@ var python = &language{
 	adapt:          keepLibrary,
 	laterVariables: []string{"LC_CTYPE"},
 	startVariables: []string{"PYTHON*"},
+	packs: &packing{
+		folder: "wick_runtime/packs",
+		command: func(program, root string) []string {
+			return []string{
+				program, "-m", "wick_runtime.compile", root,
+				strconv.Itoa(packMostBytes), strconv.Itoa(packMostSeconds),
+			}
+		},
+		counts: func(name string, _ int64) bool { return strings.HasSuffix(name, ".py") },
+		worth:  16 << 10,
+	},
 }
 
 func pythonMounts(s *Set, in Interpreter) ([]Mount, error) {
@@ -65,6 +82,23 @@ func pythonMounts(s *Set, in Interpreter) ([]Mount, error) {
 		mounts = append(mounts, Mount{empty, langDir + packages})
 	}
 	return mounts, nil
+}
+
+// pythonArchive compiles the bootstrap's modules. That the result belongs to its source is
+// not looked at again: the two stay together, and as they are.
+func pythonArchive(_ Match, program string) []string {
+	const compile = `import importlib.util, os, py_compile, sys, tarfile, tempfile
+root = sys.argv[1]
+modules = os.path.join(root, "wick_runtime")
+with tempfile.TemporaryDirectory() as made, tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as tar:
+    for name in sorted(os.listdir(modules)):
+        if name.endswith(".py"):
+            source, compiled = os.path.join(modules, name), os.path.join(made, name)
+            py_compile.compile(source, compiled, doraise=True,
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+            tar.add(compiled, os.path.relpath(importlib.util.cache_from_source(source), root))
+`
+	return []string{"sh", "-c", `exec "$@"`, "sh", program, "-c", compile, runtimeDir}
 }
 
 // pythonName is the program's name: python3.12.

@@ -7,10 +7,10 @@ the common values here; only a response that holds one of those goes through the
 below.
 """
 
-import decimal
 import json
 import json.encoder
 import os
+import sys
 
 # These runtimes write text as it is, the older ones escape all that isn't ASCII.
 _UNICODE_RUNTIMES = frozenset("AWS_Lambda_python3.%d" % minor for minor in range(12, 20))
@@ -64,7 +64,7 @@ class Encoder:
             yield int.__repr__(value)
         elif isinstance(value, float):
             yield _float(value)
-        elif isinstance(value, decimal.Decimal):
+        elif _is_decimal(value):
             yield "NaN" if value.is_nan() else str(value)
         else:
             if id(value) in above:
@@ -149,3 +149,9 @@ def _find_named_tuple(value):
 
 
 _SCALARS = frozenset((str, int, float, bool, type(None)))
+
+
+def _is_decimal(value):
+    # Whoever made one has imported the module; it isn't kept in memory for all the others.
+    decimal = sys.modules.get("decimal")
+    return decimal is not None and isinstance(value, decimal.Decimal)
