@@ -3,6 +3,7 @@ package logs
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -111,6 +112,28 @@ func (q *Query) wants(stream string, millis int64) bool {
 	return !at.Before(q.From) && (q.To.IsZero() || at.Before(q.To))
 }
 
+// millis returns From and To in milliseconds, which is what records have.
+func (q *Query) millis() (from, to int64) {
+	from, to = math.MinInt64, math.MaxInt64
+	if !q.From.IsZero() {
+		from = ceilMillis(q.From)
+	}
+	if !q.To.IsZero() {
+		to = ceilMillis(q.To)
+	}
+	return from, to
+}
+
+// ceilMillis rounds up: a record of a whole millisecond is before a time exactly when it
+// is before the next one.
+func ceilMillis(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if t.After(time.UnixMilli(ms)) {
+		ms++
+	}
+	return ms
+}
+
 // view is a group as it was at one moment: what was in memory then, and the store,
 // less what came later. A record is in exactly one of the two: chunks are taken out
 // of memory after they are stored, and memory is looked at before the store.
@@ -178,13 +201,20 @@ func (v *view) fromMemory(list []wick.LogEvent) []wick.LogEvent {
 				continue
 			}
 		}
-		list = v.decode(list, key, raw)
+		list = v.decode(list, key, raw, record.event)
 	}
 	return list
 }
 
 // fromStore appends the wanted records of a stored chunk to list.
 func (v *view) fromStore(list []wick.LogEvent, c *wick.StoredLogChunk) []wick.LogEvent {
+	return v.fromChunk(list, c, record.event)
+}
+
+// toEvent makes what readers get of a decoded record: event or share.
+type toEvent func(r record, stream string, seq, ingested int64) wick.LogEvent
+
+func (v *view) fromChunk(list []wick.LogEvent, c *wick.StoredLogChunk, event toEvent) []wick.LogEvent {
 	raw, first, ingested, err := v.l.codec.decode(c.Data)
 	if err != nil {
 		v.l.o.Log.Error("a log chunk in the store can't be read", "chunk", c.ID, "stream", c.Stream, "error", err)
@@ -194,16 +224,20 @@ func (v *view) fromStore(list []wick.LogEvent, c *wick.StoredLogChunk) []wick.Lo
 	if _, ok := v.memory[key]; ok {
 		return list // stored meanwhile, and read from memory
 	}
-	return v.decode(list, key, raw)
+	return v.decode(list, key, raw, event)
 }
 
 // decode appends the wanted records of a chunk that were there when the view began.
-func (v *view) decode(list []wick.LogEvent, key chunkKey, raw []byte) []wick.LogEvent {
+func (v *view) decode(list []wick.LogEvent, key chunkKey, raw []byte, event toEvent) []wick.LogEvent {
 	// What came later was seen by the watch before it could be stored and read here.
 	v.group.mu.Lock()
 	later, anyLater := v.watch.first[key.stream]
 	v.group.mu.Unlock()
 	had, anyHad := v.delivered[key.stream]
+	if len(v.q.Streams) > 0 && !slices.Contains(v.q.Streams, key.stream) {
+		return list
+	}
+	from, to := v.q.millis()
 
 	seq := key.first.seq
 	err := eachRecord(raw, key.first.millis, func(r record) {
@@ -212,11 +246,12 @@ func (v *view) decode(list []wick.LogEvent, key chunkKey, raw []byte) []wick.Log
 		if anyLater && !p.before(later) || anyHad && !had.before(p) {
 			return
 		}
-		if !v.q.wants(key.stream, r.millis) || !v.q.between(key.stream, p) || v.q.RequestID != "" && v.q.RequestID != string(r.request) {
+		if r.millis < from || r.millis >= to || !v.q.between(key.stream, p) || v.q.RequestID != "" && v.q.RequestID != string(r.request) {
 			return
 		}
-		if e := r.event(key.stream, p.seq, key.ingested); v.q.Filter == nil || v.q.Filter.Match(e.Message) {
-			list = append(list, e)
+		// Most records that are searched don't match: nothing is made of those.
+		if v.q.Filter == nil || v.q.Filter.Match(shared(r.message)) {
+			list = append(list, event(r, key.stream, p.seq, key.ingested))
 		}
 	})
 	if err != nil {

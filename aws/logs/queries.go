@@ -183,15 +183,30 @@ func (qs *queries) trim(latest *query) {
 // run scans the query's groups.
 func (qs *queries) run(ctx context.Context, q *query, from *logs.Logs) {
 	run := q.compiled.Start()
+	var mu sync.Mutex // guards run while whole runs of records are taken beside those that are looked at
 	var err error
 	for _, id := range q.groups {
 		label := id.Account + ":" + id.Name
-		err = from.Scan(ctx, logs.Query{Group: id, From: q.from, To: q.to}, func(some []wick.LogEvent) error {
+		selected := logs.Query{Group: id, From: q.from, To: q.to}
+		add := func(some []wick.LogEvent) error {
 			for i := range some {
 				run.Add(&some[i], label)
 			}
 			return errors.Join(ctx.Err(), run.Err())
-		})
+		}
+		if q.compiled.Unordered() {
+			err = from.Gather(ctx, selected, func(o *logs.Outline) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return run.AddWhole(label, o.Stream, o.First, o.Last, o.Records, o.Bytes)
+			}, func(some []wick.LogEvent) error {
+				mu.Lock()
+				defer mu.Unlock()
+				return add(some)
+			})
+		} else {
+			err = from.Scan(ctx, selected, add)
+		}
 		if err != nil {
 			break
 		}

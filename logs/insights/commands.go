@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/wick-run/wick"
 )
 
 type (
@@ -116,6 +118,7 @@ type sorter struct {
 	next stage
 	most int // 0 for all
 	rows []sortedRow
+	last *sortedRow // of those that the limit leaves, so far; nil before there are as many
 
 	memory *memory
 }
@@ -147,7 +150,14 @@ func (s *sorter) push(r *row) {
 			keys[i] = r.get(k.text)
 		}
 	}
-	kept := sortedRow{r.keep(), keys, 0}
+	kept := sortedRow{row: r, keys: keys}
+	if s.last != nil && s.compare(kept, *s.last) >= 0 {
+		return // a limit lets go of it
+	}
+	kept.row = r.keep()
+	for i := range keys {
+		keys[i] = cloned(keys[i])
+	}
 	kept.size = kept.row.size() + len(keys)*valueBytes
 	if !s.memory.hasRoom(kept.size) || s.most > 0 && len(s.rows) >= 2*s.most+1000 {
 		s.cut()
@@ -167,21 +177,23 @@ func (s *sorter) cut() {
 		s.memory.hold(-s.rows[s.most+i].size)
 	}
 	s.rows = slices.Clone(s.rows[:s.most])
+	last := s.rows[s.most-1]
+	s.last = &last
 }
 
-func (s *sorter) sort() {
-	slices.SortStableFunc(s.rows, func(a, b sortedRow) int {
-		for i, k := range s.keys {
-			c := compare(a.keys[i], b.keys[i])
-			if k.descending {
-				c = -c
-			}
-			if c != 0 {
-				return c
-			}
+func (s *sorter) sort() { slices.SortStableFunc(s.rows, s.compare) }
+
+func (s *sorter) compare(a, b sortedRow) int {
+	for i, k := range s.keys {
+		c := compare(a.keys[i], b.keys[i])
+		if k.descending {
+			c = -c
 		}
-		return 0
-	})
+		if c != 0 {
+			return c
+		}
+	}
+	return before(a.row.event, b.row.event)
 }
 
 func (s *sorter) end() {
@@ -232,32 +244,86 @@ func (c statsCommand) stage(next stage, _ []command, m *memory) stage {
 	return &statsStage{c: c, next: next, groups: map[string]*statsGroup{}, memory: m}
 }
 
-func (s *statsStage) push(r *row) {
-	by := make([]any, len(s.c.by))
-	var key strings.Builder
-	for i, c := range s.c.by {
-		by[i] = c.of.eval(r)
-		key.WriteString(text(by[i]))
-		key.WriteByte(0)
+// key renders what a row is grouped by.
+func (c *statsCommand) key(r *row) (key string, by []any) {
+	if len(c.by) == 0 {
+		return "", nil
 	}
-	g := s.groups[key.String()]
-	if g == nil {
-		if !s.memory.hold(mapBytes + 2*key.Len() + len(by)*valueBytes + len(s.c.aggregates)*accumulatorBytes) {
-			return
+	by = make([]any, len(c.by))
+	var b strings.Builder
+	for i, col := range c.by {
+		by[i] = col.of.eval(r)
+		b.WriteString(text(by[i]))
+		b.WriteByte(0)
+	}
+	return b.String(), by
+}
+
+// onlyCounts says whether a command counts records, by what all of a run of a stream's may
+// have in common.
+func (c *statsCommand) onlyCounts() bool {
+	for _, a := range c.aggregates {
+		if a.of != nil && a.of != name("@message") && a.of != name("@timestamp") || a.fn != "count" {
+			return false
 		}
-		g = &statsGroup{by: by, acc: make([]accumulator, len(s.c.aggregates))}
-		s.groups[key.String()] = g
-		s.order = append(s.order, g)
 	}
-	for i := range s.c.aggregates {
-		g.acc[i].add(&s.c.aggregates[i], r, s.memory)
+	for _, col := range c.by {
+		switch of := col.of.(type) {
+		case bin:
+			if of.of != name("@timestamp") {
+				return false
+			}
+		case name:
+			if of != "@logStream" && of != "@log" {
+				return false
+			}
+		default:
+			return false
+		}
 	}
+	return true
+}
+
+// group returns the group of a key, made if need be; nil when there is no room for it.
+func (s *statsStage) group(key string, by []any) *statsGroup {
+	g := s.groups[key]
+	if g != nil {
+		return g
+	}
+	if !s.memory.hold(mapBytes + 2*len(key) + len(by)*valueBytes + len(s.c.aggregates)*accumulatorBytes) {
+		return nil
+	}
+	for i, v := range by {
+		by[i] = cloned(v)
+	}
+	g = &statsGroup{by: by, acc: make([]accumulator, len(s.c.aggregates))}
+	s.groups[key] = g
+	s.order = append(s.order, g)
+	return g
+}
+
+func (s *statsStage) push(r *row) {
+	if g := s.group(s.c.key(r)); g != nil {
+		for i := range s.c.aggregates {
+			g.acc[i].add(&s.c.aggregates[i], r, s.memory)
+		}
+	}
+}
+
+// cloned returns a value that holds on to nothing but itself: a text is mostly a part of a
+// longer one.
+func cloned(v any) any {
+	if s, ok := v.(string); ok {
+		return strings.Clone(s)
+	}
+	return v
 }
 
 func (s *statsStage) end() {
 	if len(s.order) == 0 && len(s.c.by) == 0 {
 		s.order = []*statsGroup{{acc: make([]accumulator, len(s.c.aggregates))}}
 	}
+	slices.SortStableFunc(s.order, func(a, b *statsGroup) int { return slices.CompareFunc(a.by, b.by, compare) })
 	for _, g := range s.order {
 		r := &row{columns: []string{}}
 		for i, c := range s.c.by {
@@ -280,7 +346,7 @@ type accumulator struct {
 	sum, squares    float64
 	low, high       any
 	first, last     any
-	firstAt, lastAt any
+	firstAt, lastAt *wick.LogEvent // where first and last are from
 	seen            map[string]struct{}
 	values          []float64
 }
@@ -290,7 +356,7 @@ func (m *memory) put(place *any, v any) {
 	before, _ := (*place).(string)
 	after, _ := v.(string) // what isn't text takes no room of its own
 	if m.hold(len(after) - len(before)) {
-		*place = v
+		*place = cloned(v)
 	}
 }
 
@@ -312,7 +378,7 @@ func (acc *accumulator) add(a *aggregate, r *row, m *memory) {
 			acc.seen = map[string]struct{}{}
 		}
 		if t := text(v); !has(acc.seen, t) && m.hold(mapBytes+len(t)) {
-			acc.seen[t] = struct{}{}
+			acc.seen[strings.Clone(t)] = struct{}{}
 		}
 	case "min", "sortsfirst":
 		if acc.low == nil || compare(v, acc.low) < 0 {
@@ -323,14 +389,13 @@ func (acc *accumulator) add(a *aggregate, r *row, m *memory) {
 			m.put(&acc.high, v)
 		}
 	case "earliest", "latest":
-		at := r.get("@timestamp")
-		if acc.first == nil || compare(at, acc.firstAt) < 0 {
+		if acc.first == nil || before(r.event, acc.firstAt) < 0 {
 			m.put(&acc.first, v)
-			acc.firstAt = at
+			place(&acc.firstAt, r.event)
 		}
-		if acc.last == nil || compare(at, acc.lastAt) >= 0 {
+		if acc.last == nil || before(r.event, acc.lastAt) >= 0 {
 			m.put(&acc.last, v)
-			acc.lastAt = at
+			place(&acc.lastAt, r.event)
 		}
 	case "pct", "percentile", "median":
 		if isNumber && m.hold(valueBytes) {

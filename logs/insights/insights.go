@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/wick-run/wick"
 )
@@ -104,6 +105,8 @@ func Compile(text string, limit int) (*Query, error) {
 // Run is one execution of a query.
 type Run struct {
 	first   stage
+	row     row         // of the record that was added last
+	counts  *statsStage // where whole runs of records are counted; nil where they can't be
 	last    *results
 	scanned int64
 	bytes   int64
@@ -111,30 +114,27 @@ type Run struct {
 	memory  *memory
 }
 
+// inOrder returns the commands with the order that a query without one of its own has: the
+// newest records first.
+func inOrder(commands []command) []command {
+	at := len(commands) // before limit and dedup, which depend on the order
+	for i, c := range commands {
+		switch c.(type) {
+		case sortCommand, statsCommand:
+			return commands
+		case limitCommand, dedupCommand:
+			at = min(at, i)
+		}
+	}
+	newest := sortCommand{{of: name("@timestamp"), descending: true}}
+	return append(append(append([]command(nil), commands[:at]...), newest), commands[at:]...)
+}
+
 // Start begins a run.
 func (q *Query) Start() *Run {
 	m := &memory{most: maxHeld}
 	last := &results{limit: q.limit, memory: m}
-	commands := q.commands
-	// Without an order of its own a query gives the newest records first.
-	ordered := false
-	for _, c := range commands {
-		switch c.(type) {
-		case sortCommand, statsCommand:
-			ordered = true
-		}
-	}
-	if !ordered {
-		at := len(commands) // before limit and dedup, which depend on the order
-		for i, c := range commands {
-			switch c.(type) {
-			case limitCommand, dedupCommand:
-				at = min(at, i)
-			}
-		}
-		newest := sortCommand{{of: name("@timestamp"), descending: true}}
-		commands = append(append(append([]command(nil), commands[:at]...), newest), commands[at:]...)
-	}
+	commands := inOrder(q.commands)
 	// What the filters let through is counted before anything is put together or cut off.
 	counted := len(commands)
 	for i := len(commands) - 1; i >= 0; i-- {
@@ -154,6 +154,9 @@ func (q *Query) Start() *Run {
 	for i := len(commands) - 1; i >= 0; i-- {
 		after := append(append([]command(nil), commands[i+1:]...), limitCommand(q.limit))
 		s = commands[i].stage(s, after, m)
+		if stats, ok := s.(*statsStage); ok && stats.c.onlyCounts() && plain(commands[:i]) {
+			run.counts = stats
+		}
 		if i == counted {
 			s = count(s)
 		}
@@ -162,15 +165,70 @@ func (q *Query) Start() *Run {
 	return run
 }
 
-// Add takes a record. group is the name of its log group with the account, as @log. A
-// run that has failed takes none.
+// Unordered says whether a query gives the same rows in whatever order it is given
+// records: it sorts them or adds them up before anything that depends on it.
+func (q *Query) Unordered() bool {
+	for _, c := range inOrder(q.commands) {
+		switch c.(type) {
+		case sortCommand, statsCommand:
+			return true
+		case fieldsCommand, filterCommand, parseCommand:
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// plain says whether commands change nothing that counting sees.
+func plain(commands []command) bool {
+	for _, c := range commands {
+		f, ok := c.(fieldsCommand)
+		if !ok {
+			return false
+		}
+		for _, col := range f.columns {
+			if n, ok := col.of.(name); !ok || string(n) != col.name {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Add takes a record, and holds on to nothing of it. group is the name of its log group with
+// the account, as @log. A run that has failed takes none.
 func (r *Run) Add(e *wick.LogEvent, group string) {
 	if r.Err() != nil {
 		return
 	}
 	r.scanned++
 	r.bytes += int64(len(e.Message))
-	r.first.push(&row{event: e, group: group})
+	r.row.reset(e, group)
+	r.first.push(&r.row)
+}
+
+// AddWhole takes records of one stream by what they have in common: how many there are,
+// their oldest and newest time, and how much text. false says that the run has to see them.
+func (r *Run) AddWhole(group, stream string, first, last time.Time, records int, bytes int64) bool {
+	if r.counts == nil || r.Err() != nil {
+		return false
+	}
+	begin := row{event: &wick.LogEvent{Timestamp: first, Stream: stream}, group: group}
+	end := row{event: &wick.LogEvent{Timestamp: last, Stream: stream}, group: group}
+	key, by := r.counts.c.key(&begin)
+	if other, _ := r.counts.c.key(&end); other != key {
+		return false
+	}
+	r.scanned += int64(records)
+	r.bytes += bytes
+	r.matched += int64(records)
+	if g := r.counts.group(key, by); g != nil {
+		for i := range g.acc {
+			g.acc[i].n += int64(records)
+		}
+	}
+	return true
 }
 
 // Err returns ErrTooLarge once the run holds too much: its rows are not the answer.

@@ -1,6 +1,7 @@
 package insights
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -24,6 +25,12 @@ type row struct {
 	discovered bool
 	document   map[string]any // of a message that is a JSON object
 	report     map[string]any // of a Lambda record
+}
+
+// reset makes a row of another record of it.
+func (r *row) reset(e *wick.LogEvent, group string) {
+	clear(r.set)
+	*r = row{event: e, group: group, set: r.set}
 }
 
 func (r *row) put(name string, v any) {
@@ -84,15 +91,43 @@ func (r *row) size() int {
 	return n
 }
 
-// keep copies the event, whose memory is the scan's, and lets go of what can be
-// discovered again: a document takes many times its text.
+// keep returns a copy of a row, whose memory is the scan's, without what can be discovered
+// again: a document takes many times its text. The row itself is of no use any more.
 func (r *row) keep() *row {
-	r.discovered, r.document, r.report = false, nil, nil
+	k := &row{group: r.group, set: r.set, columns: r.columns}
+	r.set = nil
+	for name, v := range k.set {
+		k.set[name] = cloned(v)
+	}
 	if r.event != nil {
 		e := *r.event
-		r.event = &e
+		e.Message, e.RequestID, e.Stream = strings.Clone(e.Message), strings.Clone(e.RequestID), strings.Clone(e.Stream)
+		k.event = &e
 	}
-	return r
+	return k
+}
+
+// before orders events as the log has them: negative when a comes first. nil is of a row
+// that stats made; those are alike.
+func before(a, b *wick.LogEvent) int {
+	if a == nil || b == nil {
+		return 0
+	}
+	return cmp.Or(a.Timestamp.Compare(b.Timestamp), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Seq, b.Seq))
+}
+
+// place keeps where an event stands in the log, for before.
+func place(at **wick.LogEvent, e *wick.LogEvent) {
+	if e == nil {
+		return
+	}
+	if *at == nil {
+		*at = &wick.LogEvent{}
+	}
+	if p := *at; p.Stream != e.Stream {
+		p.Stream = strings.Clone(e.Stream)
+	}
+	(*at).Timestamp, (*at).Seq = e.Timestamp, e.Seq
 }
 
 func (r *row) pointer() string {
