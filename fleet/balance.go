@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/wick-run/wick/sandbox"
 )
@@ -46,18 +47,15 @@ func part(demands []float64, cpus float64) float64 {
 }
 
 // weighUp notes which functions want more than their part of the CPUs; f.mu is held.
-func (f *Fleet) weighUp(want map[*pool]wants) {
+func (f *Fleet) weighUp(want map[*pool]wants, now time.Time) {
 	var demands []float64
-	for p := range want {
-		p.demand = want[p].each() * float64(p.busy)
-	}
 	for _, p := range f.pools {
-		if _, known := want[p]; !known {
-			if p.demand *= demandFades; p.demand < 0.01 {
-				p.demand = 0
-			}
-			p.guess()
+		if w, known := want[p]; known {
+			p.demand, p.demandAt = w.each()*float64(p.busy), now
+		} else if p.demand *= demandFades; p.demand < 0.01 {
+			p.demand = 0
 		}
+		p.guess(now)
 		if p.busy > 0 {
 			demands = append(demands, p.demand)
 		}
@@ -68,12 +66,27 @@ func (f *Fleet) weighUp(want map[*pool]wants) {
 	}
 }
 
+// demandKept is how long something is known of what a function wants.
+const demandKept = 4 * lookEvery
+
 // guess has a pool that has more instances at work than there are CPUs, and of which
 // nothing is known yet, count as one that wants them all; Fleet.mu is held.
-func (p *pool) guess() {
-	if p.demand == 0 && p.busy > runtime.GOMAXPROCS(0) {
+func (p *pool) guess(now time.Time) {
+	if p.busy > runtime.GOMAXPROCS(0) && now.Sub(p.demandAt) > demandKept {
 		p.demand = float64(p.busy)
 		p.greedy = true
+	}
+}
+
+// noteBurst has the CPUs shared out at once when a pool has got more instances at work
+// than there are CPUs; f.mu is held.
+func (f *Fleet) noteBurst(p *pool) {
+	if p.busy != runtime.GOMAXPROCS(0)+1 || p.greedy {
+		return
+	}
+	select {
+	case f.burst <- struct{}{}:
+	default: // it knows
 	}
 }
 
@@ -86,8 +99,9 @@ func (f *Fleet) balance() {
 	var changes []change
 	f.mu.Lock()
 	f.strained = false
+	now := time.Now()
 	for _, p := range f.pools {
-		p.guess()
+		p.guess(now)
 		weight := p.weight()
 		f.strained = f.strained || p.sated || weight != sandbox.UsualWeight
 		for m := range p.members {

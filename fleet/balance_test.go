@@ -2,7 +2,9 @@ package fleet
 
 import (
 	"math"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/wick-run/wick/sandbox"
 )
@@ -46,6 +48,7 @@ func TestInstancesOfAGreedyFunctionShareOneWeight(t *testing.T) {
 
 // Who wants less than its part comes before those that want more, which have equal parts.
 func TestAFunctionThatWantsMoreThanItsPartWeighsLess(t *testing.T) {
+	now := time.Now()
 	f := &Fleet{pools: map[key]*pool{}}
 	add := func(name string, busy int) *pool {
 		p := &pool{key: key{version: name}, members: map[*member]struct{}{}, busy: busy}
@@ -57,7 +60,7 @@ func TestAFunctionThatWantsMoreThanItsPartWeighsLess(t *testing.T) {
 	want := map[*pool]wants{
 		bursts: wants{}.with(1), another: wants{}.with(1), calm: wants{}.with(0.001), waits: wants{}.with(0.000001),
 	}
-	f.weighUp(want)
+	f.weighUp(want, now)
 	for p, greedy := range map[*pool]bool{bursts: true, another: true, calm: false, waits: false} {
 		if p.greedy != greedy {
 			t.Errorf("%s is greedy: %t", p.key.version, p.greedy)
@@ -75,21 +78,42 @@ func TestAFunctionThatWantsMoreThanItsPartWeighsLess(t *testing.T) {
 	// What isn't known any more fades.
 	bursts.busy, another.busy = 0, 0
 	for range 20 {
-		f.weighUp(map[*pool]wants{calm: want[calm]})
+		f.weighUp(map[*pool]wants{calm: want[calm]}, now)
 	}
 	if bursts.greedy || bursts.demand != 0 {
 		t.Errorf("a burst that is over wants %v, greedy: %t", bursts.demand, bursts.greedy)
 	}
 }
 
-func TestABurstOfWhichNothingIsKnownYetCountsAsGreedy(t *testing.T) {
-	p := &pool{busy: 1}
-	if p.guess(); p.greedy {
-		t.Error("one instance is a burst")
+func TestABurstOfWhichNothingIsKnownCountsAsGreedyAtOnce(t *testing.T) {
+	now := time.Now()
+	f := &Fleet{pools: map[key]*pool{}, burst: make(chan struct{}, 1)}
+	p := &pool{}
+	told := func() bool {
+		select {
+		case <-f.burst:
+			return true
+		default:
+			return false
+		}
 	}
-	p.busy = 1000
-	if p.guess(); !p.greedy || p.weight() >= sandbox.UsualWeight/greedyShrink {
-		t.Errorf("a burst is greedy: %t; each weighs %d", p.greedy, p.weight())
+	for range runtime.GOMAXPROCS(0) {
+		f.take(&member{pool: p})
+	}
+	if p.guess(now); p.greedy || told() {
+		t.Errorf("%d instances at work are a burst", p.busy)
+	}
+	f.take(&member{pool: p})
+	if p.guess(now); !p.greedy || !told() {
+		t.Errorf("%d instances at work are no burst", p.busy)
+	}
+	// What was seen a moment ago counts more.
+	p.greedy, p.demandAt = false, now
+	if p.guess(now); p.greedy {
+		t.Error("a guess counts more than what was seen")
+	}
+	if p.guess(now.Add(2 * demandKept)); !p.greedy {
+		t.Error("what was seen long ago counts more than a guess")
 	}
 }
 

@@ -52,6 +52,7 @@ type Fleet struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // starts, stops, the housekeeper, the stocker
 	short  chan struct{}  // wakes the stocker
+	burst  chan struct{}  // wakes who shares out the CPUs
 
 	soonLimit time.Duration
 	cpuClock  cpuClock // keepPressure's
@@ -91,7 +92,8 @@ type pool struct {
 	lastStart time.Time
 	busy      int         // members that work on an event
 	looked    int         // members that are looked at for what they want of the CPUs
-	demand    float64     // of CPUs, by those at work, as last known
+	demand    float64     // of CPUs, by those at work, as last known, or guessed
+	demandAt  time.Time   // when it was known
 	greedy    bool        // that is more than its part of them
 	sated     bool        // its members lack CPUs, and nothing else: more of them would be of no use
 	eased     int         // looks since that was last seen
@@ -143,7 +145,7 @@ func New(o Options) *Fleet {
 	o.MaxStarting = orDefault(o.MaxStarting, max(4, 2*runtime.NumCPU()))
 	f := &Fleet{
 		o: o, pools: make(map[key]*pool), stocks: make(map[string]*stock),
-		short: make(chan struct{}, 1), changed: make(chan struct{}), soonLimit: soonLimit,
+		short: make(chan struct{}, 1), burst: make(chan struct{}, 1), changed: make(chan struct{}), soonLimit: soonLimit,
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.wg.Go(f.keepHouse)

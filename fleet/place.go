@@ -64,6 +64,7 @@ func (f *Fleet) take(m *member) {
 	m.busy = true
 	m.pool.busy++
 	f.busy++
+	f.noteBurst(m.pool)
 }
 
 // notBusy notes that an instance has no event any more; f.mu is held.

@@ -42,6 +42,8 @@ func (f *Fleet) keepPressure() {
 	defer tick.Stop()
 	for {
 		select {
+		case <-f.burst:
+			f.balance()
 		case now := <-tick.C:
 			f.mu.Lock()
 			calm := f.busy+f.starting <= runtime.GOMAXPROCS(0) && !f.strained
@@ -102,7 +104,7 @@ func (f *Fleet) look(now time.Time) {
 		m.wanted, m.wantedAt = s.wanted, now
 	}
 	f.sate(want, used >= busyMachine)
-	f.weighUp(want)
+	f.weighUp(want, now)
 	f.feedHungry()
 }
 
