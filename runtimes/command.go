@@ -50,6 +50,7 @@ func (s *Set) Stem(m Match, like *wick.Function) Command {
 	for name, value := range env {
 		c.Env = append(c.Env, name+"="+value)
 	}
+	c.Env = append(c.Env, m.Language.known().stemVariables...)
 	sort.Strings(c.Env)
 	c.Dir = "/"
 	return c

@@ -85,6 +85,8 @@ type language struct {
 	adapt func(env map[string]string, m Match)
 	// laterVariables are those that a stem gets with its function only.
 	laterVariables []string
+	// stemVariables, KEY=VALUE, are those that only a stem has, until it is assigned.
+	stemVariables []string
 	// startVariables are settings that programs of the language read only as they start;
 	// a name that ends in * is a prefix.
 	startVariables []string

@@ -37,6 +37,17 @@ func TestNodeBehaves(t *testing.T) { runBehaviours(t, nodeBehaviours()) }
 func nodeBehaviours() []behaviour {
 	return []behaviour{
 		{
+			name: "what a stem is booted with is nowhere to be seen: not in the function, its threads or its children", ok: true,
+			program: js(`const { execFileSync } = require("child_process"); const { Worker } = require("worker_threads");
+				const seen = "[process.env.NODE_OPTIONS ?? null, process.execArgv.filter((a) => a.includes('pool'))]";
+				exports.handler = async () => [
+					eval(seen),
+					JSON.parse(execFileSync(process.execPath, ["-p", "JSON.stringify(" + seen + ")"])),
+					await new Promise((resolve) => new Worker("require('worker_threads').parentPort.postMessage(" + seen + ")", { eval: true }).on("message", resolve)),
+				];`),
+			body: `\[\[null,\[\]\],\[null,\[\]\],\[null,\[\]\]\]`,
+		},
+		{
 			name: "an async handler's result is JSON", ok: true,
 			program: js(`exports.handler = async (event) => ({got: event, u: undefined, d: new Date(0)})`), event: event{Payload: `{"a":"ü"}`},
 			body: `\{"got":\{"a":"ü"\},"d":"1970-01-01T00:00:00.000Z"\}`,
