@@ -91,7 +91,7 @@ func TestGatherEndsWithItsReader(t *testing.T) {
 
 func TestGatherCountsEveryRecordOnceWhileOthersWrite(t *testing.T) {
 	l := openLogs(t, Options{FlushEvery: time.Millisecond, ChunkBytes: 300})
-	const writers, each = 4, 400
+	const writers, each = 3, 150
 	begun := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range writers {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wick-run/wick"
@@ -208,17 +209,23 @@ func (s *sorter) end() {
 }
 
 type (
+	// statsCommand has the aggregates that its columns are made of, which find their results
+	// in the row by their places.
 	statsCommand struct {
 		aggregates []aggregate
+		columns    []column
 		by         []column
 	}
 	aggregate struct {
 		fn      string
-		name    string
 		of      expression // nil for count(*)
 		percent float64
 	}
 )
+
+// placeOf is the name under which the columns of stats find an aggregate's result: none that
+// a query can write.
+func placeOf(i int) name { return name("\x00" + strconv.Itoa(i)) }
 
 // aggregates are the functions of stats.
 var aggregates = map[string]bool{
@@ -331,9 +338,14 @@ func (s *statsStage) end() {
 			r.columns = append(r.columns, c.name)
 		}
 		for i := range s.c.aggregates {
-			a := &s.c.aggregates[i]
-			r.put(a.name, g.acc[i].result(a))
-			r.columns = append(r.columns, a.name)
+			r.put(string(placeOf(i)), g.acc[i].result(&s.c.aggregates[i]))
+		}
+		for _, c := range s.c.columns { // one may be made of those before it
+			r.put(c.name, c.of.eval(r))
+			r.columns = append(r.columns, c.name)
+		}
+		for i := range s.c.aggregates {
+			delete(r.set, string(placeOf(i)))
 		}
 		s.next.push(r)
 	}

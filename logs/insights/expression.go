@@ -2,6 +2,7 @@ package insights
 
 import (
 	"math"
+	"net/netip"
 	"regexp"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ type (
 	// bin is a time cut off to a period.
 	bin struct {
 		of     expression
-		period time.Duration
+		period period
 		up     bool
 	}
 	call struct {
@@ -78,11 +79,20 @@ func (b bin) eval(r *row) any {
 	if !ok {
 		return nil
 	}
-	period := b.period.Milliseconds()
 	ms := int64(n)
-	cut := ms - ((ms%period)+period)%period
+	if months := b.period.months; months > 0 {
+		at := time.UnixMilli(ms).UTC()
+		month := at.Year()*12 + int(at.Month()) - 1
+		cut := time.Date(0, time.Month(month-month%months+1), 1, 0, 0, 0, 0, time.UTC)
+		if b.up && cut.Before(at) {
+			cut = cut.AddDate(0, months, 0)
+		}
+		return cut
+	}
+	length := b.period.length.Milliseconds()
+	cut := ms - ((ms%length)+length)%length
 	if b.up && cut != ms {
-		cut += period
+		cut += length
 	}
 	return time.UnixMilli(cut).UTC()
 }
@@ -312,13 +322,19 @@ func (p *parser) call(fn string) (expression, error) {
 				return nil, p.unexpected()
 			}
 		}
-		if b.period, err = p.duration(); err != nil {
+		if b.period, err = p.period(); err != nil {
 			return nil, err
 		}
 		if !p.take(")") {
 			return nil, p.unexpected()
 		}
 		return b, nil
+	}
+	if aggregates[lower] && p.stats != nil {
+		return p.aggregate(lower)
+	}
+	if aggregates[lower] && p.inside {
+		return nil, p.fail("an aggregate in an aggregate: " + fn)
 	}
 	if aggregates[lower] { // an aggregate's column, as sort names it
 		start := p.pos
@@ -365,9 +381,9 @@ var functions = map[string]function{
 	"strlen":      {1, 1, func(a []any) any { return float64(utf8.RuneCountInString(text(a[0]))) }},
 	"toupper":     textual(strings.ToUpper),
 	"tolower":     textual(strings.ToLower),
-	"trim":        textual(strings.TrimSpace),
-	"ltrim":       textual(func(s string) string { return strings.TrimLeft(s, " \t\r\n") }),
-	"rtrim":       textual(func(s string) string { return strings.TrimRight(s, " \t\r\n") }),
+	"trim":        trimming(strings.Trim),
+	"ltrim":       trimming(strings.TrimLeft),
+	"rtrim":       trimming(strings.TrimRight),
 	"strcontains": {2, 2, func(a []any) any { return strings.Contains(text(a[0]), text(a[1])) }},
 	"replace":     {3, 3, replace},
 	"substr":      {2, 3, substr},
@@ -403,6 +419,13 @@ var functions = map[string]function{
 		}
 		return nil
 	}},
+	"now":            {0, 0, func([]any) any { return float64(time.Now().Unix()) }},
+	"isvalidip":      address(func(netip.Addr) bool { return true }),
+	"isvalidipv4":    address(netip.Addr.Is4),
+	"isvalidipv6":    address(netip.Addr.Is6),
+	"isipinsubnet":   subnet(func(netip.Addr) bool { return true }),
+	"isipv4insubnet": subnet(netip.Addr.Is4),
+	"isipv6insubnet": subnet(netip.Addr.Is6),
 	"if": {3, 3, func(a []any) any {
 		if truth(a[0]) {
 			return a[1]
@@ -430,6 +453,40 @@ func textual(f func(string) string) function {
 			return nil
 		}
 		return f(text(a[0]))
+	}}
+}
+
+// trimming removes blanks at the ends, or the characters of a second argument.
+func trimming(f func(s, characters string) string) function {
+	return function{1, 2, func(a []any) any {
+		if a[0] == nil {
+			return nil
+		}
+		characters := " \t\r\n"
+		if len(a) == 2 {
+			characters = text(a[1])
+		}
+		return f(text(a[0]), characters)
+	}}
+}
+
+// address says whether a text is an IP address of a kind.
+func address(kind func(netip.Addr) bool) function {
+	return function{1, 1, func(a []any) any {
+		ip, err := netip.ParseAddr(text(a[0]))
+		return err == nil && kind(ip)
+	}}
+}
+
+// subnet says whether a text is an IP address of a kind in a subnet such as 10.0.0.0/8.
+func subnet(kind func(netip.Addr) bool) function {
+	return function{2, 2, func(a []any) any {
+		ip, err := netip.ParseAddr(text(a[0]))
+		if err != nil || !kind(ip) {
+			return false
+		}
+		in, err := netip.ParsePrefix(text(a[1]))
+		return err == nil && in.Contains(ip)
 	}}
 }
 

@@ -14,6 +14,9 @@ type parser struct {
 	text  string
 	pos   int
 	depth int
+	// stats is where the aggregates of a stats command are gathered while its columns are read.
+	stats  *[]aggregate
+	inside bool // an aggregate's arguments are read, in which there are no others
 }
 
 func (p *parser) fail(reason string) error { return &SyntaxError{reason, p.pos} }
@@ -185,28 +188,44 @@ func (p *parser) number() (float64, bool) {
 	return f, true
 }
 
-// duration reads 5m, 1h, 30s, 1d.
-func (p *parser) duration() (time.Duration, error) {
+// period is a number of one of the units: a length of time, or months, which have none.
+type period struct {
+	length time.Duration
+	months int
+}
+
+// period reads 5m, 1h, 30s, 1d, 1mo.
+func (p *parser) period() (period, error) {
 	p.space()
 	start := p.pos
 	for p.peek() >= '0' && p.peek() <= '9' {
 		p.pos++
 	}
 	n, err := strconv.Atoi(p.text[start:p.pos])
-	unit := p.pos
+	at := p.pos
 	for p.peek() >= 'a' && p.peek() <= 'z' {
 		p.pos++
 	}
-	if d, ok := units[p.text[unit:p.pos]]; ok && err == nil && n > 0 && n <= int(math.MaxInt64/d) {
-		return time.Duration(n) * d, nil
+	unit, ok := units[p.text[at:p.pos]]
+	switch {
+	case !ok || err != nil || n < 1:
+	case unit.months > 0 && n <= maxMonths/unit.months:
+		return period{months: n * unit.months}, nil
+	case unit.months == 0 && n <= int(math.MaxInt64/unit.length):
+		return period{length: time.Duration(n) * unit.length}, nil
 	}
 	p.pos = start
-	return 0, p.fail("a period such as 5m is missing")
+	return period{}, p.fail("a period such as 5m is missing")
 }
 
-var units = map[string]time.Duration{
-	"ms": time.Millisecond, "s": time.Second, "sec": time.Second, "m": time.Minute, "min": time.Minute, "h": time.Hour, "hr": time.Hour,
-	"d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
+// maxMonths bounds a period of months.
+const maxMonths = 12 * 1000
+
+// units of time. Source: Insights, supported functions, the abbreviations of bin.
+var units = map[string]period{
+	"ms": {length: time.Millisecond}, "s": {length: time.Second}, "sec": {length: time.Second}, "m": {length: time.Minute}, "min": {length: time.Minute},
+	"h": {length: time.Hour}, "hr": {length: time.Hour}, "d": {length: 24 * time.Hour}, "w": {length: 7 * 24 * time.Hour},
+	"mo": {months: 1}, "mon": {months: 1}, "q": {months: 3}, "qtr": {months: 3}, "y": {months: 12}, "yr": {months: 12},
 }
 
 // command reads one command; nil for SOURCE, which names groups that the request names.
@@ -227,7 +246,7 @@ func (p *parser) command() (command, error) {
 		e, err := p.or()
 		return filterCommand{e}, err
 	case p.word("stats"):
-		return p.stats()
+		return p.statsCommand()
 	case p.word("sort"), p.word("order by"):
 		return p.sort()
 	case p.word("limit"), p.word("head"):
@@ -269,53 +288,53 @@ func (p *parser) column() (column, error) {
 	return c, err
 }
 
-func (p *parser) stats() (command, error) {
-	var c statsCommand
+// statsColumns reads what stats computes: aggregates, and what is made of them and of the
+// columns before.
+func (p *parser) statsColumns() (c statsCommand, err error) {
+	p.stats = &c.aggregates
+	defer func() { p.stats = nil }()
 	for {
 		p.space()
-		start := p.pos
-		a, err := p.aggregate()
+		start, before := p.pos, len(c.aggregates)
+		col, err := p.column()
 		if err != nil {
-			return nil, err
+			return c, err
 		}
-		a.name = strings.TrimSpace(p.text[start:p.pos])
-		if p.word("as") {
-			if a.name, err = p.name(); err != nil {
-				return nil, err
-			}
+		if before == len(c.aggregates) && len(c.columns) == 0 {
+			p.pos = start
+			return c, p.fail("there is no aggregate " + col.name)
 		}
-		if c.aggregates = append(c.aggregates, a); !p.take(",") {
-			break
+		if c.columns = append(c.columns, col); !p.take(",") {
+			return c, nil
 		}
 	}
-	if p.word("by") {
-		by, err := p.columns()
-		if err != nil {
-			return nil, err
-		}
-		c.by = by
-	}
-	return c, nil
 }
 
-// aggregate reads count(*), avg(x), pct(x, 99), ….
-func (p *parser) aggregate() (aggregate, error) {
-	fn, err := p.name()
+func (p *parser) statsCommand() (command, error) {
+	c, err := p.statsColumns()
 	if err != nil {
-		return aggregate{}, err
+		return nil, err
 	}
-	a := aggregate{fn: strings.ToLower(fn)}
-	if !aggregates[a.fn] {
-		return a, p.fail("there is no aggregate " + fn)
+	if p.word("by") {
+		c.by, err = p.columns()
 	}
-	if !p.take("(") {
-		return a, p.unexpected()
-	}
+	return c, err
+}
+
+// aggregate reads the arguments of count(*), avg(x), pct(x, 99), …, behind the parenthesis,
+// and returns where its result will be found.
+func (p *parser) aggregate(fn string) (expression, error) {
+	all := p.stats
+	p.stats, p.inside = nil, true
+	defer func() { p.stats, p.inside = all, false }()
+	a, place := aggregate{fn: fn}, placeOf(len(*all))
 	if a.fn == "count" && (p.take("*)") || p.take(")")) {
-		return a, nil
+		*all = append(*all, a)
+		return place, nil
 	}
+	var err error
 	if a.of, err = p.or(); err != nil {
-		return a, err
+		return nil, err
 	}
 	if a.fn == "pct" || a.fn == "percentile" {
 		ok := p.take(",")
@@ -323,17 +342,23 @@ func (p *parser) aggregate() (aggregate, error) {
 			a.percent, ok = p.number()
 		}
 		if !ok || a.percent < 0 || a.percent > 100 {
-			return a, p.fail("pct takes a field and a number from 0 to 100")
+			return nil, p.fail("pct takes a field and a number from 0 to 100")
 		}
 	}
 	if !p.take(")") {
-		return a, p.unexpected()
+		return nil, p.unexpected()
 	}
-	return a, nil
+	*all = append(*all, a)
+	return place, nil
 }
 
 func (p *parser) sort() (command, error) {
 	var c sortCommand
+	if at := p.pos; p.word("by") {
+		if p.space(); p.pos == len(p.text) || p.peek() == ',' || p.peek() == '|' {
+			p.pos = at // a field that is called so
+		}
+	}
 	for {
 		start := p.pos
 		e, err := p.or()

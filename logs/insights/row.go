@@ -146,11 +146,7 @@ func (r *row) discover() {
 		r.report["@requestId"] = r.event.RequestID
 	}
 	if strings.HasPrefix(message, "{") {
-		d := json.NewDecoder(strings.NewReader(message))
-		d.UseNumber()
-		if d.Decode(&r.document) != nil {
-			r.document = nil // it only began like one
-		}
+		r.document = object(message)
 		return
 	}
 	for _, kind := range []string{"START", "END", "REPORT"} {
@@ -159,7 +155,15 @@ func (r *row) discover() {
 		}
 	}
 	if r.report["@type"] != "REPORT" {
+		// Of a line that a function printed, the first object in it is looked into.
+		// Source: Insights, supported logs and discovered fields, Lambda.
+		if at := strings.IndexByte(message, '{'); at > 0 && r.event.RequestID != "" && r.report["@type"] == nil {
+			r.document = object(message[at:])
+		}
 		return
+	}
+	if m := reportTrace.FindStringSubmatch(message); m != nil {
+		r.report["@xrayTraceId"], r.report["@xraySegmentId"] = m[1], m[2]
 	}
 	for _, m := range reportField.FindAllStringSubmatch(message, -1) {
 		field, ok := reportFields[m[1]]
@@ -173,7 +177,18 @@ func (r *row) discover() {
 	}
 }
 
+// object reads the JSON object that a text begins with; nil when there is none.
+func object(text string) (document map[string]any) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if d.Decode(&document) != nil {
+		return nil // it only began like one
+	}
+	return document
+}
+
 var (
+	reportTrace  = regexp.MustCompile(`XRAY TraceId: (\S+)\s+SegmentId: (\S+)`)
 	reportField  = regexp.MustCompile(`([A-Z][A-Za-z ]+): ([0-9.]+) (ms|MB)`)
 	reportFields = map[string]string{
 		"Duration": "@duration", "Billed Duration": "@billedDuration", "Init Duration": "@initDuration",

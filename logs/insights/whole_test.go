@@ -23,9 +23,9 @@ func TestRunsOfRecordsAreCountedWhole(t *testing.T) {
 		}
 		one, many := q.Start(), q.Start()
 		for i := range 20 { // runs of ten minutes, of two streams
-			stream, taken := fmt.Sprint("s", i%2), false
+			stream := fmt.Sprint("s", i%2)
 			at := func(j int) time.Time { return start.Add(time.Duration(i*300+j*10) * time.Second) }
-			taken = many.AddWhole("g", stream, at(0), at(9), 10, 60)
+			taken := many.AddWhole("g", stream, at(0), at(9), 10, 60)
 			if taken != whole {
 				t.Errorf("%s: a run is taken: %v", text, taken)
 				break
