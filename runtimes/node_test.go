@@ -39,7 +39,7 @@ func nodeBehaviours() []behaviour {
 		{
 			name: "what a stem is booted with is nowhere to be seen: not in the function, its threads or its children", ok: true,
 			program: js(`const { execFileSync } = require("child_process"); const { Worker } = require("worker_threads");
-				const seen = "[process.env.NODE_OPTIONS ?? null, process.execArgv.filter((a) => a.includes('pool'))]";
+				const seen = "[process.env.NODE_OPTIONS ?? null, process.execArgv.filter((a) => /^--v8-pool/.test(a))]";
 				exports.handler = async () => [
 					eval(seen),
 					JSON.parse(execFileSync(process.execPath, ["-p", "JSON.stringify(" + seen + ")"])),
