@@ -44,6 +44,8 @@ type Options struct {
 	// one stored a moment before its function is committed isn't taken for garbage.
 	// 0 means 15 minutes.
 	Grace time.Duration
+	// Removed is called when a package, or layers merged, was removed; nil for nobody.
+	Removed func(name string)
 }
 
 // Store is a content-addressed store of packages in one directory. Its methods may
@@ -268,7 +270,19 @@ func (s *Store) remove(sha string, grace time.Duration) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("remove package: %w", err)
 	}
+	if s.o.Removed != nil {
+		s.o.Removed(sha)
+	}
 	return true, nil
+}
+
+// Has says whether there is a package, or a folder of merged layers, of that name.
+func (s *Store) Has(name string) bool {
+	if !validSHA(name) {
+		return false
+	}
+	_, err := os.Stat(s.zip(name))
+	return err == nil || isDir(s.tree(name))
 }
 
 func (s *Store) removeFiles(sha string) error {

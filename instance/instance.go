@@ -154,16 +154,12 @@ func (h *Host) Boot(ctx context.Context, p Plan, released func(*Instance)) (*Ins
 		host: h, id: newID(), plan: p, released: released, born: time.Now(),
 		state: wick.InstanceBooting, match: p.Match, booted: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	h.Preparer.want(p.Match)
+	h.Preparer.wantArchive(p.Match)
 	i.freeze = time.AfterFunc(time.Hour, i.freezeIfIdle)
 	i.freeze.Stop()
-	mounts := make([]sandbox.Mount, len(p.Match.Mounts))
-	for n, m := range p.Match.Mounts {
-		mounts[n] = sandbox.Mount{Source: m.Source, Target: m.Target}
-	}
 	box, err := h.Driver.Create(ctx, sandbox.Spec{
-		ID: i.id[:16], Hostname: "169.254.100.1", Mounts: mounts,
-		Slots: []string{"/var/task", "/opt"}, Folders: []string{"/var/task/lib", "/opt/lib"}, TmpMB: p.TmpMB,
+		ID: i.id[:16], Hostname: "169.254.100.1", Mounts: mountsOf(p.Match),
+		Slots: append(h.Runtimes.PackSlots(p.Match), "/var/task", "/opt"), Folders: []string{"/var/task/lib", "/opt/lib"}, TmpMB: p.TmpMB,
 		Limits: sandbox.Limits{Processes: maxProcesses}, Egress: h.Egress,
 	})
 	if err != nil {

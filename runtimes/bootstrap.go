@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 )
 
@@ -43,8 +44,20 @@ func materialise(dir string, l Language) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("embedded %s bootstrap: %w", l, err)
 	}
+	var slots []string
+	if packs := l.known().packs; packs != nil {
+		for _, name := range packTargets {
+			slots = append(slots, path.Join(packs.folder, name))
+		}
+		fmt.Fprintln(sum, packs.folder) //nolint:errcheck // likewise
+	}
 	target := filepath.Join(dir, "runtime", string(l)+"-"+hex.EncodeToString(sum.Sum(nil))[:16])
 	return target, writeOnce(target, func(at string) error {
+		for _, slot := range slots {
+			if err := os.MkdirAll(filepath.Join(at, filepath.FromSlash(slot)), 0o755); err != nil { //nolint:gosec // read by an instance's user
+				return err
+			}
+		}
 		for _, f := range files {
 			to := filepath.Join(at, filepath.FromSlash(f.name[len(l)+1:]))
 			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {

@@ -31,6 +31,8 @@ type Options struct {
 	// Walls says that instances have them: programs and bootstraps are where AWS has them,
 	// the same for every instance.
 	Walls bool
+	// PacksBytes bounds the files with what is compiled ahead; 0 is 512 MiB.
+	PacksBytes int64
 	// Installed is where what wick runtimes install and add have brought is looked for,
 	// in the place of Dir: another server's Dir.
 	Installed string
@@ -48,6 +50,8 @@ type Set struct {
 	interpreters []Interpreter
 	added        map[string]Interpreter // by runtime: what wick runtimes add has named
 	sdks         map[string]*Installed  // by sdkKey
+
+	packs packs
 }
 
 // versionTimeout bounds asking one program for its version.

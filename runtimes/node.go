@@ -62,7 +62,24 @@ var node = &language{
 		"NODE_SKIP_PLATFORM_CHECK", "NODE_USE_*", "NODE_EXTRA_CA_CERTS", "UV_*", "OPENSSL_CONF", "SSL_CERT_*",
 	},
 	ordinary: func(f *wick.Function) bool { return f.MemoryMB > largestStemMB },
+	packs: &packing{
+		folder: "wick/packs",
+		command: func(program, root string) []string {
+			return []string{
+				program, runtimeDir + "/wick/compile.mjs", root,
+				strconv.Itoa(nodeLeastBytes), strconv.Itoa(packMostBytes), strconv.Itoa(packMostSeconds),
+			}
+		},
+		counts: func(name string, size int64) bool {
+			return size >= nodeLeastBytes && (strings.HasSuffix(name, ".js") || strings.HasSuffix(name, ".cjs"))
+		},
+		worth: 64 << 10,
+	},
 }
+
+// nodeLeastBytes is the size of a module from which on taking its code from a pack is
+// faster than compiling it.
+const nodeLeastBytes = 8 << 10
 
 const nodeProgram = langDir + "/bin/node"
 

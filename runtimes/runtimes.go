@@ -48,6 +48,7 @@ const (
 	langDir    = "/var/lang"
 	runtimeDir = "/var/runtime"
 	taskDir    = "/var/task"
+	optDir     = "/opt"
 )
 
 // runtimes maps every runtime identifier AWS has or had to whether functions can no longer

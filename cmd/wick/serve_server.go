@@ -87,6 +87,7 @@ type server struct {
 	inside   *http.Server // the same API as functions see it
 	driver   sandbox.Driver
 	runtimes *runtimes.Set
+	preparer *instance.Preparer
 	logs     *logs.Logs
 	logsAPI  *awslogs.API
 	deliver  *deliver.Deliver
@@ -149,14 +150,16 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		return nil, below.err
 	}
 	s.driver, s.runtimes = below.driver, below.runtimes
+	s.sweepPacks(packages)
 
 	host := &instance.Host{
 		Driver: s.driver, Runtimes: s.runtimes, Code: packages, Credentials: keys, CredentialsLast: max(12*time.Hour, c.MaxLifetime*2),
 		Recorder: s.recorder(), Traces: s.traces, Log: log,
 		ServeAPI: s.serveInside, InjectEndpoint: c.InjectEndpoints, Resolver: below.resolver, Egress: c.Egress,
-		Preparer: instance.NewPreparer(s.driver, s.runtimes, log),
+		Preparer: instance.NewPreparer(s.driver, s.runtimes, packages, log),
 	}
 	s.opened(host.Preparer.Close)
+	s.preparer = host.Preparer
 	s.fleet = fleet.New(fleet.Options{
 		Host: host, MemoryBytes: int64(c.Memory), IdleTimeout: c.IdleTimeout,
 		MaxLifetime: c.MaxLifetime, QueueWait: c.QueueWait, MaxStems: c.Stems, Log: log,
@@ -319,7 +322,7 @@ func driverID(dataDir string) string {
 func (s *server) url() string { return "http://" + s.listener.Addr().String() }
 
 func (s *server) codeOptions() code.Options {
-	o := code.Options{Log: s.log}
+	o := code.Options{Log: s.log, Removed: s.dropPacks}
 	target, ok := s.c.Forward["s3"]
 	if !ok {
 		target, ok = s.c.Forward["*"]
@@ -388,6 +391,23 @@ func (s *server) serveInside(ln net.Listener) {
 	}
 }
 
+// sweepPacks removes what was compiled of packages that are gone. What stays costs room only.
+func (s *server) sweepPacks(packages *code.Store) {
+	if err := s.runtimes.SweepPacks(packages.Has); err != nil {
+		s.log.Warn("what was compiled of packages that are gone could not be removed", "error", err)
+	}
+}
+
+// dropPacks removes what was compiled of a package, or of merged layers, that was removed.
+func (s *server) dropPacks(name string) {
+	if s.runtimes == nil { // still opening
+		return
+	}
+	if err := s.runtimes.DropPacks(name); err != nil {
+		s.log.Warn("what was compiled of a package that is gone could not be removed", "package", name, "error", err)
+	}
+}
+
 // retire ends instances that a change of their function has put out of date, and has
 // the fleet prepare for those to come.
 func (s *server) retire(id wick.FunctionID, version string, f *wick.Function) {
@@ -396,6 +416,7 @@ func (s *server) retire(id wick.FunctionID, version string, f *wick.Function) {
 		current = f.ConfigHash
 		if f.State == wick.StateActive {
 			s.fleet.Anticipate(f)
+			s.preparer.Prepare(f)
 		}
 	}
 	s.fleet.Retire(id, version, current)

@@ -5,9 +5,11 @@
 // becomes it. Otherwise its environment is the function's from the start and
 // AWS_LAMBDA_RUNTIME_API says where the API is. From there on both are the same.
 import Module from "node:module";
+import { fileURLToPath } from "node:url";
 import v8 from "node:v8";
 import { RuntimeApi } from "./api.mjs";
 import { serveClassic } from "./classic.mjs";
+import { useCompiled } from "./compiled.mjs";
 import { serveModern } from "./modern.mjs";
 import { patchConsole } from "./log.mjs";
 
@@ -17,6 +19,11 @@ const FIRST_MODERN = 24;
 
 // Up to this memory size an unconcerned heap could fill an instance with garbage.
 const SMALL_MB = 1024;
+
+// Where packs of the modules in /var/task and in /opt come to be, if there are any.
+const PACKS = ["task", "opt"].map((slot) =>
+  fileURLToPath(new URL(`./packs/${slot}/pack`, import.meta.url)),
+);
 
 export async function main(require) {
   const stem = process.env.WICK_STEM;
@@ -35,6 +42,7 @@ export async function main(require) {
   process.chdir(process.env.LAMBDA_TASK_ROOT);
   const modern = runtimeMajor() >= FIRST_MODERN;
   patchConsole({ framed, modern });
+  useCompiled(PACKS);
   await (modern ? serveModern : serveClassic)(api, require);
 }
 

@@ -7,8 +7,8 @@ import sys
 import time
 import traceback
 
+from . import compiled, logs, marshal
 from . import handler as handlers
-from . import logs, marshal
 from .api import Disconnected, RuntimeAPI
 from .context import LambdaContext
 from .handler import Fault
@@ -72,6 +72,7 @@ def _serve(api, sink):
     log.install()
     os.chdir(os.environ["LAMBDA_TASK_ROOT"])
     handlers.search_path(_RUNTIME_DIR)
+    compiled.use([os.path.join(_HERE, "packs", slot, "pack") for slot in ("task", "opt")])
     try:
         function = handlers.load(os.environ["_HANDLER"])
     except Fault as fault:

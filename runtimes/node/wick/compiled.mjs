@@ -1,0 +1,160 @@
+// CommonJS modules of the package and its layers that were compiled before any instance
+// ran them: V8's code caches of them, in packs that compile.mjs has written.
+//
+// A module that comes from a pack differs from another in nothing but time. So Node's own
+// Module.prototype._compile makes what a module is called with, given a line in the place
+// of the code that only hands it over; and the code is then called by a function that
+// stands in stack traces where Node's does.
+import fs from "node:fs";
+import Module from "node:module";
+import vm from "node:vm";
+import { fingerprint, head, tail, withPack } from "./pack.mjs";
+
+const { openSync, readSync, closeSync, existsSync } = fs; // a function may replace them
+const { Script } = vm;
+const byDefault = vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+
+// useCompiled has modules come from the packs of these names, as far as they are there.
+export function useCompiled(names) {
+  // These change what V8 compiles, or need to see all that is.
+  const { NODE_OPTIONS, NODE_V8_COVERAGE } = process.env;
+  if (byDefault === undefined || NODE_OPTIONS !== undefined || NODE_V8_COVERAGE !== undefined) {
+    return;
+  }
+  const modules = new Map();
+  for (const name of names.filter((name) => existsSync(name))) {
+    try {
+      withPack(name, (entries, flagsAt) => {
+        for (const { file, ...entry } of entries) {
+          modules.set(file, { name, flagsAt, ...entry });
+        }
+      });
+    } catch {
+      // It is broken: the modules are compiled now, as they would be without.
+    }
+  }
+  if (modules.size > 0) {
+    install(modules);
+  }
+}
+
+// install takes the place of Module.prototype._compile, but only for the modules that are
+// in a pack: others don't get to see a function of ours, so it is on nobody's stack.
+function install(modules) {
+  const original = Module.prototype._compile;
+  const loader = Module._extensions[".js"];
+  let compile;
+  const isOurs = (module) =>
+    modules.has(module.filename) &&
+    Module._cache[module.filename] === module && // else it was made by hand, of other text
+    Module._extensions[".js"] === loader && // which another may change the text in
+    !process.sourceMapsEnabled;
+  Object.defineProperty(Module.prototype, "_compile", {
+    configurable: true,
+    enumerable: true,
+    get() {
+      return isOurs(this) ? (compile ??= standIn(original, modules)) : original;
+    },
+    set(value) {
+      const property = { value, configurable: true, enumerable: true, writable: true };
+      Object.defineProperty(this, "_compile", property);
+    },
+  });
+}
+
+// standIn returns a function that does what Module.prototype._compile does with code from
+// a pack, and that looks like it.
+function standIn(original, modules) {
+  const [file, line, column] = position(original);
+  // What a caller sees of a frame is the place of the call under way in it.
+  const source = `(find, apply) => {
+    const Module = { prototype: {} };
+    Module.prototype._compile = function (content, filename, format) {
+      const [code, self, given] = find(this, content, filename, format);
+      const result =
+${" ".repeat(column - 1)}apply(code, self, given);
+      return result;
+    };
+    return Module.prototype._compile;
+  }`;
+  const lineOffset = line - source.slice(0, source.indexOf(" apply(code")).split("\n").length;
+  const make = new Script(source, { filename: file, lineOffset }).runInThisContext();
+  return make((module, content, filename, format) => {
+    const code = format !== "module" && compiled(modules.get(filename), content, filename);
+    return code
+      ? [code, module.exports, surroundings(original, module, filename, format)]
+      : [original, module, [content, filename, format]];
+  }, Reflect.apply);
+}
+
+// surroundings returns what Node calls a module's code with: exports, require and so on.
+function surroundings(original, module, filename, format) {
+  const exports = module.exports;
+  let given;
+  module.exports = (all) => {
+    given = [...all];
+  };
+  try {
+    original.call(module, "exports(arguments)", filename, format);
+  } finally {
+    module.exports = exports;
+  }
+  given[0] = exports;
+  return given;
+}
+
+// position returns in which file of Node's, in which line and column, it calls a module's
+// code.
+function position(original) {
+  const before = Object.getOwnPropertyDescriptors(Error);
+  const module = new Module("/");
+  module.filename = "/";
+  module.paths = [];
+  Error.stackTraceLimit = 2;
+  Error.prepareStackTrace = (_error, [, site]) => [
+    site.getFileName(),
+    site.getLineNumber(),
+    site.getColumnNumber(),
+  ];
+  try {
+    original.call(module, "exports.position = new Error().stack;", "/");
+  } finally {
+    delete Error.prepareStackTrace;
+    Object.defineProperties(Error, before);
+  }
+  return module.exports.position;
+}
+
+let ours; // a code cache of this process's own
+
+// compiled returns a module's function, or undefined where the pack has none of this text.
+function compiled(entry, content, filename) {
+  if (!entry || entry.fingerprint !== fingerprint(content)) {
+    return undefined;
+  }
+  const cachedData = Buffer.allocUnsafeSlow(entry.size);
+  let fd;
+  try {
+    fd = openSync(entry.name, "r");
+    if (readSync(fd, cachedData, 0, entry.size, entry.at) !== entry.size) {
+      return undefined;
+    }
+  } catch {
+    return undefined; // it has been removed meanwhile
+  } finally {
+    if (fd !== undefined) {
+      closeSync(fd);
+    }
+  }
+  // V8 takes no code that was made with other flags. Ours differ by what an instance's
+  // memory is, which no code depends on.
+  ours ??= new Script("").createCachedData();
+  ours.copy(cachedData, entry.flagsAt, entry.flagsAt, entry.flagsAt + 4);
+  const script = new Script(head + content + tail, {
+    filename,
+    cachedData,
+    columnOffset: -head.length,
+    importModuleDynamically: byDefault,
+  });
+  return script.runInThisContext();
+}
