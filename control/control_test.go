@@ -173,7 +173,7 @@ func (b *bench) settled(name string) *wick.Function {
 		default:
 		}
 	})
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		f, err := b.Function(b.ctx, named(name))
 		if err != nil {

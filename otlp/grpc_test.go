@@ -103,8 +103,8 @@ func TestACallIsMadeAgainWhereThatCanHelp(t *testing.T) {
 	pause := 700 * time.Millisecond
 	r := newGRPCReceiver(t, outcome(14), status(503), outcome(8, "Grpc-Status-Details-Bin", comeBack(pause)))
 	e := open(t, Options{Endpoint: r.URL, Protocol: GRPC})
-	e.Record(time.Now(), source, line(1))
 	began := time.Now()
+	e.Record(began, source, line(1))
 	r.until("the record", func() bool { return r.sent() == 1 })
 	if took := time.Since(began); took < pause {
 		t.Errorf("the receiver's pause of %s was not kept to: %s", pause, took)

@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // receiver is one that takes OTLP over HTTP.
 type receiver struct {

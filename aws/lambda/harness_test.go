@@ -103,7 +103,7 @@ func (h *harness) waitActive(name string) {
 	w := lambda.NewFunctionActiveV2Waiter(h.client, func(o *lambda.FunctionActiveV2WaiterOptions) {
 		o.MinDelay, o.MaxDelay = time.Millisecond, 10*time.Millisecond
 	})
-	if err := w.Wait(h.ctx, &lambda.GetFunctionInput{FunctionName: &name}, 20*time.Second); err != nil {
+	if err := w.Wait(h.ctx, &lambda.GetFunctionInput{FunctionName: &name}, time.Minute); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -113,7 +113,7 @@ func (h *harness) waitUpdated(name string) {
 	w := lambda.NewFunctionUpdatedV2Waiter(h.client, func(o *lambda.FunctionUpdatedV2WaiterOptions) {
 		o.MinDelay, o.MaxDelay = time.Millisecond, 10*time.Millisecond
 	})
-	if err := w.Wait(h.ctx, &lambda.GetFunctionInput{FunctionName: &name}, 20*time.Second); err != nil {
+	if err := w.Wait(h.ctx, &lambda.GetFunctionInput{FunctionName: &name}, time.Minute); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -78,7 +78,7 @@ func talk(t *testing.T, rt Runtime, private bool) (net.Conn, *bufio.Reader) {
 		_ = client.Close()
 		conns.Close()
 	})
-	if err := client.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := client.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return client, bufio.NewReader(client)

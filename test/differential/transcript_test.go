@@ -53,7 +53,7 @@ type transcript struct {
 	last    string // the record before
 }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // ready waits for the runtime's next poll and says whether it comes; a failed init is
 // written down.

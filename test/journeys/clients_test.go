@@ -94,7 +94,7 @@ func TestTheAWSCommandLineSeesEveryOperation(t *testing.T) {
 	want("ConcurrentExecutions", limits["ConcurrentExecutions"], 1000.0)
 
 	created := answer("create-function", "--function-name", "cli-journey", "--runtime", "python3.12", "--handler", "app.handler",
-		"--role", "arn:aws:iam::000000000000:role/journey", "--zip-file", "fileb://one.zip", "--timeout", "10")
+		"--role", "arn:aws:iam::000000000000:role/journey", "--zip-file", "fileb://one.zip", "--timeout", "60")
 	want("State", created["State"], "Pending")
 	aws(0, "wait", "function-exists", "--function-name", "cli-journey")
 	aws(0, "wait", "function-active-v2", "--function-name", "cli-journey")

@@ -25,7 +25,7 @@ func create(t *testing.T, c *lambda.Client, name, source string) {
 	_, err := c.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
 		FunctionName: &name, Runtime: types.RuntimePython312, Handler: aws.String("app.handler"),
 		Role:    aws.String("arn:aws:iam::000000000000:role/journey"),
-		Timeout: aws.Int32(10),
+		Timeout: aws.Int32(60),
 		Code:    &types.FunctionCode{ZipFile: zipped(t, map[string]string{"app.py": source})},
 	})
 	if err != nil {

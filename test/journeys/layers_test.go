@@ -33,7 +33,7 @@ func TestAFunctionKeepsItsLayersOverDeletionAndAKill(t *testing.T) {
 	}
 	if _, err := c.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
 		FunctionName: aws.String("layered"), Role: aws.String("arn:aws:iam::000000000000:role/r"),
-		Runtime: types.RuntimePython312, Handler: aws.String("app.handler"), Layers: arns,
+		Runtime: types.RuntimePython312, Handler: aws.String("app.handler"), Layers: arns, Timeout: aws.Int32(60),
 		Code: &types.FunctionCode{ZipFile: zipped(t, map[string]string{
 			"app.py": "def handler(e, c): return ' '.join(open('/opt/' + f).read() for f in ('one', 'two', 'both'))",
 		})},

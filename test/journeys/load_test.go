@@ -24,7 +24,7 @@ func createNode(t *testing.T, c *lambda.Client, name, source string) {
 	t.Helper()
 	_, err := c.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
 		FunctionName: &name, Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"),
-		Role: aws.String("arn:aws:iam::000000000000:role/journey"), Timeout: aws.Int32(30),
+		Role: aws.String("arn:aws:iam::000000000000:role/journey"), Timeout: aws.Int32(60),
 		Code: &types.FunctionCode{ZipFile: zipped(t, map[string]string{"index.mjs": source})},
 	})
 	if err != nil {
@@ -56,7 +56,7 @@ import random
 
 
 def handler(event, context):
-    if random.random() < 0.02:
+    if random.random() < 0.05:
         os._exit(7)
     return {"echo": event["id"]}
 `)
@@ -154,7 +154,7 @@ func TestKill9UnderLoadLosesNothingThatWasAcknowledged(t *testing.T) {
 					name := fmt.Sprintf("kill-%d-%d-%d", round, worker, i)
 					_, err := c.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
 						FunctionName: &name, Runtime: types.RuntimePython312, Handler: aws.String("app.handler"),
-						Role: aws.String("arn:aws:iam::000000000000:role/journey"), Code: &types.FunctionCode{ZipFile: source},
+						Role: aws.String("arn:aws:iam::000000000000:role/journey"), Code: &types.FunctionCode{ZipFile: source}, Timeout: aws.Int32(60),
 					})
 					if err != nil {
 						return

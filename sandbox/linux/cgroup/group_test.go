@@ -118,7 +118,7 @@ func killEndsFrozen(t *testing.T, g *Group) {
 	if sig := k.signal(t); sig != syscall.SIGKILL {
 		t.Errorf("it ended by %v", sig)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := g.Wait(ctx); err != nil {
 		t.Fatal(err)
@@ -171,7 +171,7 @@ func TestKillEndsProcessesThatForkAllTheTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // killed
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := g.Wait(ctx); err != nil {
 		t.Error(err)

@@ -193,7 +193,7 @@ func newGroup(t testing.TB, tree *Tree, name string, l sandbox.Limits) *Group {
 // eventually polls until f says yes.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !f(); {
+	for deadline := time.Now().Add(time.Minute); !f(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("not in time: %s", what)
 		}

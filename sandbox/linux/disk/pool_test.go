@@ -377,7 +377,7 @@ func waitReady(tb testing.TB, p *Pool) {
 // eventually polls until f says yes.
 func eventually(tb testing.TB, what string, f func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !f(); {
+	for deadline := time.Now().Add(time.Minute); !f(); {
 		if time.Now().After(deadline) {
 			tb.Fatalf("not in time: %s", what)
 		}

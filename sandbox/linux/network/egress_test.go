@@ -271,7 +271,7 @@ func TestAForgedSourceIsDropped(t *testing.T) {
 		if want := "from " + s.Address().String(); first != want {
 			t.Errorf("arrived first: %q, want %q", first, want)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("not even the slot's own address gets through")
 	}
 }

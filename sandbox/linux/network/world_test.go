@@ -272,7 +272,7 @@ func echo(t testing.TB, ns *os.File, network, address string) (port int) {
 
 // askEcho asks an echo from a namespace and returns the address it saw.
 func askEcho(ns *os.File, network, address string) (seen string, err error) {
-	return askEchoWithin(ns, network, address, 5*time.Second)
+	return askEchoWithin(ns, network, address, time.Minute)
 }
 
 // shortly is how long a test waits for what must not come.
@@ -317,7 +317,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); <-look.C {
+	for deadline := time.Now().Add(time.Minute); !ok(); <-look.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("never happened: %s", what)
 		}

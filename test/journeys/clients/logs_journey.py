@@ -101,7 +101,7 @@ def of_a_function():
     enough = threading.Event()
     later = threading.Timer(0.3, lambda: invoke(3))
     later.start()
-    deadline = time.time() + 30
+    deadline = time.time() + 60
     ids = []
     for event in tail(GROUP, lambda: enough.is_set() or time.time() > deadline, start):
         ids.append(event["eventId"])
@@ -130,7 +130,7 @@ def create(name, source):
     with zipfile.ZipFile(package, "w") as z:
         z.writestr("app.py", source)
     arn = functions.create_function(
-        FunctionName=name, Runtime="python3.12", Handler="app.handler", Role=ROLE, Code={"ZipFile": package.getvalue()}
+        FunctionName=name, Runtime="python3.12", Handler="app.handler", Role=ROLE, Code={"ZipFile": package.getvalue()}, Timeout=60
     )["FunctionArn"]
     functions.get_waiter("function_active_v2").wait(FunctionName=name)
     return arn
@@ -157,7 +157,7 @@ def subscriptions():
     now = int(time.time() * 1000)
     logs.put_log_events(logGroupName=OWN, logStreamName="s", logEvents=[
         {"timestamp": now, "message": "ERROR 1"}, {"timestamp": now, "message": "INFO 2"}, {"timestamp": now, "message": "WARN 3"}])
-    deadline, got = time.time() + 30, []
+    deadline, got = time.time() + 60, []
     while len(got) < 2 and time.time() < deadline:
         time.sleep(0.1)
         try:
@@ -171,7 +171,7 @@ def subscriptions():
         {"metricName": "Size", "metricNamespace": "Journey", "metricValue": "$.size", "unit": "Bytes"}])
     logs.put_log_events(logGroupName=OWN, logStreamName="s", logEvents=[
         {"timestamp": now, "message": json.dumps({"size": n})} for n in (10, 32)])
-    cloudwatch, sums, deadline = boto3.client("cloudwatch", config=config), [], time.time() + 30
+    cloudwatch, sums, deadline = boto3.client("cloudwatch", config=config), [], time.time() + 60
     while sums != [42.0] and time.time() < deadline:
         time.sleep(0.1)
         sums = [p["Sum"] for p in cloudwatch.get_metric_statistics(

@@ -103,7 +103,7 @@ def fields(header):
 
 def segments(trace_id, count):
     """Returns a trace's segments. What functions send by UDP may arrive a moment later."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         out = xray.batch_get_traces(TraceIds=[trace_id])
         found = [json.loads(s["Document"]) for t in out["Traces"] for s in t["Segments"]]
