@@ -48,12 +48,13 @@ const (
 	// stemPatience is how long refilling waits for starts that have somebody waiting,
 	// and stemQuiet for how long there must be none, before it takes CPU from them.
 	stemPatience = 300 * time.Millisecond
-	// stemBootLimit is how long a bootstrap may take to wait for its function.
-	stemBootLimit = 10 * time.Second
+	// stemBootLimit is how long a bootstrap may take to wait for its function, with the
+	// little it has of busy CPUs.
+	stemBootLimit = 30 * time.Second
 	stemQuiet     = 30 * time.Millisecond
 	// stemShrink is how much less of busy CPUs one has than an instance at work, while it
-	// boots.
-	stemShrink = 32
+	// boots: less than a function that wants more than its part.
+	stemShrink = 128
 )
 
 // Anticipate has an instance for a function like fn booted ahead: one was created, or
