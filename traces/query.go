@@ -20,6 +20,7 @@ const (
 	maxScanned    = 2000
 	maxGraphed    = 20000
 	maxRange      = 24 * time.Hour
+	maxGraphRange = 6 * time.Hour
 )
 
 // Get returns traces in the order of their IDs, and the IDs of those there are none of.
@@ -105,10 +106,10 @@ func (t *Traces) Summaries(ctx context.Context, q Query) (*Page, error) {
 	return page, nil
 }
 
-// Graph returns the services of the traces that began in a range of time.
-// InvalidParameter for a range that makes no sense.
+// Graph returns the services of the traces that began in a range of time, six hours at
+// most. InvalidParameter for a range that makes no sense.
 func (t *Traces) Graph(ctx context.Context, account, region string, from, to time.Time) ([]*Node, error) {
-	if err := checkRange(from, to, maxRange); err != nil {
+	if err := checkRange(from, to, maxGraphRange); err != nil {
 		return nil, err
 	}
 	if err := t.sync(ctx); err != nil {
@@ -196,7 +197,7 @@ func checkRange(from, to time.Time, most time.Duration) error {
 	case to.Before(from):
 		return wick.Errorf(wick.InvalidParameter, "Invalid time range: the end is before the start.")
 	case to.Sub(from) > most:
-		return wick.Errorf(wick.InvalidParameter, "Invalid time range: it is longer than %d hours.", int(most.Hours()))
+		return wick.Errorf(wick.InvalidParameter, "Time range cannot be longer than %d hours", int(most.Hours()))
 	}
 	return nil
 }

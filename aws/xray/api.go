@@ -2,7 +2,9 @@ package xray
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,9 +17,12 @@ import (
 	"github.com/wick-run/wick/traces"
 )
 
-// maxTraceIDs is how many traces one call may name. AWS's own limit is 5 for
-// BatchGetTraces; more do no harm.
-const maxTraceIDs = 100
+// How many traces one call may name. Source: BatchGetTraces; of GetTraceGraph AWS says
+// nothing.
+const (
+	maxTraceIDs   = 5
+	maxGraphedIDs = 100
+)
 
 // Options configure the API. Traces is needed.
 type Options struct {
@@ -70,7 +75,7 @@ func invalid(err error) error {
 func (a *API) putTraceSegments(ctx context.Context, in *xray.PutTraceSegmentsInput) (*xray.PutTraceSegmentsOutput, error) {
 	call := protocol.From(ctx)
 	out := &xray.PutTraceSegmentsOutput{UnprocessedTraceSegments: []types.UnprocessedTraceSegment{}}
-	for _, document := range in.TraceSegmentDocuments {
+	for _, document := range documents(in.TraceSegmentDocuments) {
 		err := a.o.Traces.Put(call.Account, call.Region, []byte(document))
 		var refused *traces.Rejection
 		switch {
@@ -87,22 +92,42 @@ func (a *API) putTraceSegments(ctx context.Context, in *xray.PutTraceSegmentsInp
 	return out, nil
 }
 
+// documents takes those apart that are arrays, of subsegments. Source: PutTraceSegments.
+func documents(list []string) []string {
+	all := make([]string, 0, len(list))
+	for _, document := range list {
+		var parts []json.RawMessage
+		if !strings.HasPrefix(strings.TrimLeft(document, " \t\r\n"), "[") || json.Unmarshal([]byte(document), &parts) != nil {
+			all = append(all, document)
+			continue
+		}
+		for _, part := range parts {
+			all = append(all, string(part))
+		}
+	}
+	return all
+}
+
 // putTelemetryRecords takes what daemons tell of themselves, which nobody can ask for.
 func (a *API) putTelemetryRecords(context.Context, *xray.PutTelemetryRecordsInput) (*xray.PutTelemetryRecordsOutput, error) {
 	return &xray.PutTelemetryRecordsOutput{}, nil
 }
 
-// get returns traces by their IDs.
-func (a *API) get(ctx context.Context, ids []string) ([]*traces.Trace, []string, error) {
-	if len(ids) > maxTraceIDs {
-		return nil, nil, invalid(wick.Errorf(wick.InvalidParameter, "Too many trace IDs: %d of %d.", len(ids), maxTraceIDs))
+// get returns traces by their IDs, most at once.
+// Its words are AWS's: github.com/boto/boto3 issue 3924.
+func (a *API) get(ctx context.Context, ids []string, next *string, most int) ([]*traces.Trace, []string, error) {
+	switch {
+	case aws.ToString(next) != "":
+		return nil, nil, refuse("NextToken is currently not supported")
+	case len(ids) > most:
+		return nil, nil, refuse("Exceeding maximum query size: %d", most)
 	}
 	call := protocol.From(ctx)
 	return a.o.Traces.Get(ctx, call.Account, call.Region, ids)
 }
 
 func (a *API) batchGetTraces(ctx context.Context, in *xray.BatchGetTracesInput) (*xray.BatchGetTracesOutput, error) {
-	found, missing, err := a.get(ctx, in.TraceIds)
+	found, missing, err := a.get(ctx, in.TraceIds, in.NextToken, maxTraceIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +163,18 @@ func (a *API) getTraceSummaries(ctx context.Context, in *xray.GetTraceSummariesI
 	return out, nil
 }
 
+// checkGroup refuses groups but the one that is everything.
+func checkGroup(name, arn *string) error {
+	if arn != nil || name != nil && *name != "Default" {
+		return wick.Errorf(wick.NotBuilt, "Wick doesn't have X-Ray's groups yet")
+	}
+	return nil
+}
+
 func (a *API) getServiceGraph(ctx context.Context, in *xray.GetServiceGraphInput) (*xray.GetServiceGraphOutput, error) {
+	if err := checkGroup(in.GroupName, in.GroupARN); err != nil {
+		return nil, err
+	}
 	call := protocol.From(ctx)
 	nodes, err := a.o.Traces.Graph(ctx, call.Account, call.Region, aws.ToTime(in.StartTime), aws.ToTime(in.EndTime))
 	if err != nil {
@@ -156,8 +192,8 @@ const (
 func (a *API) getTimeSeriesServiceStatistics(
 	ctx context.Context, in *xray.GetTimeSeriesServiceStatisticsInput,
 ) (*xray.GetTimeSeriesServiceStatisticsOutput, error) {
-	if in.GroupARN != nil || aws.ToString(in.GroupName) != "" && *in.GroupName != "Default" {
-		return nil, wick.Errorf(wick.NotBuilt, "Wick doesn't have X-Ray's groups yet")
+	if err := checkGroup(in.GroupName, in.GroupARN); err != nil {
+		return nil, err
 	}
 	period := shortPeriod
 	if in.Period != nil {
@@ -182,7 +218,7 @@ func (a *API) getTimeSeriesServiceStatistics(
 }
 
 func (a *API) getTraceGraph(ctx context.Context, in *xray.GetTraceGraphInput) (*xray.GetTraceGraphOutput, error) {
-	found, _, err := a.get(ctx, in.TraceIds)
+	found, _, err := a.get(ctx, in.TraceIds, in.NextToken, maxGraphedIDs)
 	if err != nil {
 		return nil, err
 	}

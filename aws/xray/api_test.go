@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,13 @@ func TestWhatIsPutIsReadBackThroughTheSDK(t *testing.T) {
 		u[1].Id != nil || aws.ToString(u[1].ErrorCode) != "ParseError" {
 		t.Errorf("unprocessed are %+v", u)
 	}
+	part := `{"id":"%s","trace_id":"` + traceID + `","parent_id":"53995c3f42cd8ad8","type":"subsegment","name":"work","start_time":1780000001,"end_time":1780000001.2}`
+	put, err = c.PutTraceSegments(t.Context(), &xray.PutTraceSegmentsInput{TraceSegmentDocuments: []string{
+		" [" + fmt.Sprintf(part, "00000000000000b1") + "," + fmt.Sprintf(part, "00000000000000b2") + "," + fmt.Sprintf(part, "y") + "]",
+	}})
+	if err != nil || len(put.UnprocessedTraceSegments) != 1 || aws.ToString(put.UnprocessedTraceSegments[0].Id) != "y" {
+		t.Errorf("of an array: %+v, %v", put, err)
+	}
 	got, err := c.BatchGetTraces(t.Context(), &xray.BatchGetTracesInput{TraceIds: []string{traceID, "1-00000000-000000000000000000000000"}})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +107,8 @@ func TestWhatIsPutIsReadBackThroughTheSDK(t *testing.T) {
 	if len(got.Traces) != 1 || len(got.UnprocessedTraceIds) != 1 || aws.ToFloat64(got.Traces[0].Duration) != 1.25 || aws.ToBool(got.Traces[0].LimitExceeded) {
 		t.Fatalf("got %+v", got)
 	}
-	if s := got.Traces[0].Segments; len(s) != 1 || aws.ToString(s[0].Id) != "53995c3f42cd8ad8" || !json.Valid([]byte(aws.ToString(s[0].Document))) {
+	if s := got.Traces[0].Segments; len(s) != 1 || aws.ToString(s[0].Id) != "53995c3f42cd8ad8" || !json.Valid([]byte(aws.ToString(s[0].Document))) ||
+		!strings.Contains(*s[0].Document, "00000000000000b1") || !strings.Contains(*s[0].Document, "00000000000000b2") {
 		t.Errorf("segments are %+v", s)
 	}
 }
@@ -213,23 +222,44 @@ func TestWithoutOtherRulesTheDefaultSamples(t *testing.T) {
 
 func TestWrongQuestionsAreXRaysOwnErrors(t *testing.T) {
 	c, _ := open(t)
-	for what, ask := range map[string]func() error{
-		"a filter": func() error {
+	day := to.Add(-25 * time.Hour)
+	six := to.Add(-7 * time.Hour)
+	for _, q := range []struct {
+		what, code, message string
+		ask                 func() error
+	}{
+		{"a filter", "InvalidRequestException", "", func() error {
 			_, err := c.GetTraceSummaries(t.Context(), &xray.GetTraceSummariesInput{StartTime: &from, EndTime: &to, FilterExpression: aws.String("nonsense")})
 			return err
-		},
-		"a range": func() error {
+		}},
+		{"a range backwards", "InvalidRequestException", "", func() error {
 			_, err := c.GetServiceGraph(t.Context(), &xray.GetServiceGraphInput{StartTime: &to, EndTime: &from})
 			return err
-		},
-		"too many": func() error {
-			_, err := c.BatchGetTraces(t.Context(), &xray.BatchGetTracesInput{TraceIds: make([]string, maxTraceIDs+1)})
+		}},
+		{"a range too long", "InvalidRequestException", "Time range cannot be longer than 24 hours", func() error {
+			_, err := c.GetTraceSummaries(t.Context(), &xray.GetTraceSummariesInput{StartTime: &day, EndTime: &to})
 			return err
-		},
+		}},
+		{"a graph's range too long", "InvalidRequestException", "Time range cannot be longer than 6 hours", func() error {
+			_, err := c.GetServiceGraph(t.Context(), &xray.GetServiceGraphInput{StartTime: &six, EndTime: &to})
+			return err
+		}},
+		{"a group", "NotImplementedException", "", func() error {
+			_, err := c.GetServiceGraph(t.Context(), &xray.GetServiceGraphInput{StartTime: &from, EndTime: &to, GroupName: aws.String("g")})
+			return err
+		}},
+		{"too many traces", "InvalidRequestException", "Exceeding maximum query size: 5", func() error {
+			_, err := c.BatchGetTraces(t.Context(), &xray.BatchGetTracesInput{TraceIds: slices.Repeat([]string{traceID}, 6)})
+			return err
+		}},
+		{"a page", "InvalidRequestException", "NextToken is currently not supported", func() error {
+			_, err := c.BatchGetTraces(t.Context(), &xray.BatchGetTracesInput{TraceIds: []string{traceID}, NextToken: aws.String("x")})
+			return err
+		}},
 	} {
 		var api smithy.APIError
-		if err := ask(); !errors.As(err, &api) || (api.ErrorCode() != "InvalidRequestException" && api.ErrorCode() != "ValidationException") {
-			t.Errorf("%s: %v", what, err)
+		if err := q.ask(); !errors.As(err, &api) || api.ErrorCode() != q.code || !strings.Contains(api.ErrorMessage(), q.message) {
+			t.Errorf("%s: %v", q.what, err)
 		}
 	}
 	_, err := c.CreateGroup(t.Context(), &xray.CreateGroupInput{GroupName: aws.String("g")})
