@@ -253,21 +253,22 @@ func (s *server) closeAll() error {
 	return errors.Join(errs...)
 }
 
-// answerTime is how long, after the grace for events under way, their answers may take
-// to be written.
+// answerTime is how long, once no event is under way any more, answers may take to be
+// written.
 const answerTime = 2 * time.Second
 
 // close ends the server: no new requests, time for those under way, then everything.
 func (s *server) close(ctx context.Context) error {
-	answering, cancel := context.WithTimeout(ctx, s.c.Grace+answerTime)
-	defer cancel()
+	answering, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	shut := make(chan error, 1)
 	go func() { shut <- s.front.Shutdown(answering) }()
 	working, cancel := context.WithTimeout(ctx, s.c.Grace)
 	defer cancel()
 	s.fleet.Close(working) // answers those still under way when the time is over
+	defer time.AfterFunc(answerTime, giveUp).Stop()
 	err := <-shut
-	if errors.Is(err, context.DeadlineExceeded) {
+	if answering.Err() != nil {
 		err = s.front.Close()
 	}
 	return errors.Join(err, s.closeAll())

@@ -23,7 +23,7 @@ exec sleep 60
 func TestAnEventThatOutlastsTheGraceIsAnsweredStill(t *testing.T) {
 	c := config{
 		Addr: "127.0.0.1:0", DataDir: t.TempDir(), Concurrency: 10, IdleTimeout: time.Minute,
-		MaxLifetime: time.Hour, QueueWait: time.Second, Grace: 50 * time.Millisecond,
+		MaxLifetime: time.Hour, QueueWait: time.Minute, Grace: 50 * time.Millisecond,
 		Isolation: "process", Forward: forwards{},
 	}
 	s, err := openServer(t.Context(), c, slog.New(slog.NewTextHandler(io.Discard, nil)))
