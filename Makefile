@@ -20,7 +20,7 @@ demo: build ## functions in every language, cold and warm, an error and a time-o
 
 test: ## every test, with the race detector, AWS's own clients included
 	@scripts/install-tools compiler clients java dotnet
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 40m ./...
 
 differential: ## the same functions under AWS's runtime clients and under Wick's; UPDATE=1 to record
 	@scripts/install-tools compiler java
