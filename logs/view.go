@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wick-run/wick"
@@ -25,6 +26,10 @@ type Query struct {
 	After, Before *Position
 	// Limit takes only the newest so many; 0 takes all.
 	Limit int
+	// Progress, when it isn't nil, is told by Scan now and then before which time all
+	// records have been looked at, those that Filter doesn't take included; its error ends
+	// the scan. With Limit it isn't asked.
+	Progress func(before time.Time) error
 	// LimitBytes, with Limit, takes only as many of the newest as have that much text,
 	// but one at least; 0 is no bound.
 	LimitBytes int
@@ -283,20 +288,19 @@ func (v *view) scan(ctx context.Context, emit func([]wick.LogEvent) error) error
 		if err != nil {
 			return err
 		}
-		fresh := false
+		fresh := page[:0:0]
 		for i := range page {
-			if _, ok := seen[page[i].ID]; ok {
-				continue
+			if _, ok := seen[page[i].ID]; !ok {
+				seen[page[i].ID] = page[i].Last
+				fresh = append(fresh, page[i])
 			}
-			fresh = true
-			seen[page[i].ID] = page[i].Last
-			held = v.fromStore(held, &page[i])
 		}
+		held = v.fromPage(held, fresh)
 		slices.SortFunc(held, byTime)
 		if len(page) < q.Limit {
 			return emitAll(held, emit)
 		}
-		if !fresh { // more chunks overlap here than a page has
+		if len(fresh) == 0 { // more chunks overlap here than a page has
 			q.Limit *= 2
 			continue
 		}
@@ -307,6 +311,11 @@ func (v *view) scan(ctx context.Context, emit func([]wick.LogEvent) error) error
 		if err := emitAll(held[:ready], emit); err != nil {
 			return err
 		}
+		if v.q.Progress != nil {
+			if err := v.q.Progress(q.From); err != nil {
+				return err
+			}
+		}
 		held = slices.Clone(held[ready:])
 		q.Limit = max(q.Limit, min(4*q.Limit, scanChunks))
 		for id, last := range seen {
@@ -315,6 +324,26 @@ func (v *view) scan(ctx context.Context, emit func([]wick.LogEvent) error) error
 			}
 		}
 	}
+}
+
+// fromPage appends the wanted records of stored chunks to list. Each half of them is
+// decoded by its own goroutine: that is most of what a search costs.
+func (v *view) fromPage(list []wick.LogEvent, page []wick.StoredLogChunk) []wick.LogEvent {
+	half := len(page) / 2
+	var first []wick.LogEvent
+	var other sync.WaitGroup
+	if half > 0 {
+		other.Go(func() {
+			for i := range page[:half] {
+				first = v.fromStore(first, &page[i])
+			}
+		})
+	}
+	for i := range page[half:] {
+		list = v.fromStore(list, &page[half+i])
+	}
+	other.Wait()
+	return append(list, first...)
 }
 
 func emitAll(list []wick.LogEvent, emit func([]wick.LogEvent) error) error {

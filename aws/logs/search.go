@@ -3,7 +3,9 @@ package logs
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -69,6 +71,10 @@ func (a *API) filterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogE
 	if backward {
 		more, err = s.back(ctx, a.o.Logs, q)
 	} else {
+		if q.After != nil {
+			s.at = *q.After
+		}
+		q.Filter, q.Progress = pattern, s.progress
 		err = a.o.Logs.Scan(ctx, q, s.see)
 		more = errors.Is(err, errEnough)
 	}
@@ -130,28 +136,50 @@ type search struct {
 	looked int
 }
 
-// see looks at records in the order of the search; errEnough ends it before a record
+// see takes records that match, in the order of the search; errEnough ends it before one
 // that doesn't fit any more.
 func (s *search) see(some []wick.LogEvent) error {
 	for i := range some {
-		if !s.look(&some[i]) {
+		if !s.take(&some[i]) {
+			return errEnough
+		}
+		s.at = logs.PositionOf(&some[i])
+	}
+	return nil
+}
+
+// progress ends the search when its time is over, behind what it has looked at.
+func (s *search) progress(before time.Time) error {
+	looked := logs.Position{Millis: before.UnixMilli() - 1, Stream: lastStream, Seq: math.MaxInt64}
+	if looked.Compare(s.at) > 0 {
+		if s.at = looked; time.Now().After(s.ends) {
 			return errEnough
 		}
 	}
 	return nil
 }
 
+// lastStream is behind all streams' names.
+const lastStream = string(utf8.MaxRune)
+
+// take takes a record that matches, if it fits.
+func (s *search) take(e *wick.LogEvent) bool {
+	size := len(e.Message) + eventOverhead
+	if len(s.found) == s.limit || s.bytes+size > maxEventBytes && len(s.found) > 0 {
+		return false
+	}
+	s.bytes += size
+	s.found = append(s.found, *e)
+	return true
+}
+
+// look looks at a record on the way back; false ends the search before it.
 func (s *search) look(e *wick.LogEvent) bool {
 	if s.looked++; s.looked%1024 == 0 && time.Now().After(s.ends) {
 		return false
 	}
-	if s.pattern.Match(e.Message) {
-		size := len(e.Message) + eventOverhead
-		if len(s.found) == s.limit || s.bytes+size > maxEventBytes && len(s.found) > 0 {
-			return false
-		}
-		s.bytes += size
-		s.found = append(s.found, *e)
+	if s.pattern.Match(e.Message) && !s.take(e) {
+		return false
 	}
 	s.at = logs.PositionOf(e)
 	return true
