@@ -168,7 +168,7 @@ func checkSlotEnd(address netip.Addr) (sent uint64, err error) {
 	if eth.Attrs().Flags&net.FlagUp == 0 {
 		return 0, fmt.Errorf("%s is down", insideLink)
 	}
-	addresses, err := h.AddrList(eth, netlink.FAMILY_ALL)
+	addresses, err := whole(func() ([]netlink.Addr, error) { return h.AddrList(eth, netlink.FAMILY_ALL) })
 	if err != nil {
 		return 0, fmt.Errorf("list addresses of %s: %w", insideLink, err)
 	}

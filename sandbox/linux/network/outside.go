@@ -129,7 +129,9 @@ func ranges(pools []installed) []netip.Prefix {
 // listRoutes returns the host's routes of every table (VPNs keep theirs apart from the
 // main one) but for those to slots.
 func listRoutes(h *netlink.Handle, slots []netip.Prefix) ([]netlink.Route, error) {
-	all, err := h.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+	all, err := whole(func() ([]netlink.Route, error) {
+		return h.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list the host's routes: %w", err)
 	}
@@ -137,6 +139,18 @@ func listRoutes(h *netlink.Handle, slots []netip.Prefix) ([]netlink.Route, error
 		p, ok := destination(r)
 		return ok && p.IsSingleIP() && overlapsAny(p, slots)
 	}), nil
+}
+
+// whole asks the kernel for a list again while what it lists changes in the middle of it, as
+// other servers' slots come and go. A list is there within a millisecond, so that one of
+// many comes through.
+func whole[T any](list func() (T, error)) (all T, err error) {
+	for range 100 {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return all, err
+		}
+	}
+	return all, err
 }
 
 // destination returns where a route leads; false for a default route.

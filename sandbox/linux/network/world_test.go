@@ -175,7 +175,7 @@ func nothingLeft(t testing.TB, n names) {
 
 func linksOf(t testing.TB, n names) []string {
 	t.Helper()
-	links, err := netlink.LinkList()
+	links, err := whole(netlink.LinkList)
 	if err != nil {
 		t.Fatal(err)
 	}
