@@ -20,18 +20,18 @@
 //
 // # The walls
 //
-// The root is a small tmpfs, read-only in the end, with read-only binds of the host's
-// /usr and what else programs need to run (see root.go for the list), the caller's
-// mounts, a private /tmp, a minimal /dev and a /proc that shows the limits as the
-// machine. All of it is mounted with the server's privileges; the last thing PID 1 does
+// The root is a small tmpfs, read-only and shared by the sandboxes of the same mounts
+// (see frame.go), with read-only binds of the host's /usr and what else programs need to
+// run (see root.go for the list), the caller's mounts, a private /tmp, a minimal /dev and
+// a /proc that shows the limits as the machine. All of it is mounted with the server's privileges; the last thing PID 1 does
 // is to enter a user namespace, in which nobody has power over any of it. Root and the
 // function's user in there are two users of the host that nothing else uses, different
 // for each sandbox. Commands have no capabilities, can't gain any, and can't make the
 // system calls of the list in filter.go.
 //
 // Attach mounts from outside, on a thread that visits the sandbox's mount namespace.
-// Nothing is mounted where the server is, but for the file systems of /tmp: for them,
-// [EnterPrivateMounts] gives the server a mount namespace of its own.
+// Nothing is mounted where the server is, but for the file systems of /tmp and the shared
+// roots: for them, [EnterPrivateMounts] gives the server a mount namespace of its own.
 //
 // # Without root
 //

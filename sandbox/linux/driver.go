@@ -53,6 +53,7 @@ type Driver struct {
 	null    *os.File
 	mounter *mounter
 	places  places
+	frames  frames
 	cgroups *cgroup.Tree
 	network *networks
 	disks   *disk.Pool
@@ -143,6 +144,7 @@ func (d *Driver) open(o Options) error {
 	if err := os.Mkdir(d.dir, 0o700); err != nil {
 		return err
 	}
+	d.frames.dir = filepath.Join(d.runDir, framesName)
 	if d.host, err = readHost(); err != nil {
 		return err
 	}
@@ -194,6 +196,9 @@ func (d *Driver) openParts(o Options, dir string) error {
 	return parts.Wait()
 }
 
+// framesName is the folder of the frames in that of a run.
+const framesName = "frames"
+
 // sweep deletes the files of runs that were killed.
 func (d *Driver) sweep(dir string) {
 	old, _ := filepath.Glob(filepath.Join(dir, "run-*")) // the pattern is not malformed
@@ -201,6 +206,7 @@ func (d *Driver) sweep(dir string) {
 		if p == d.runDir {
 			continue
 		}
+		sweepFrames(filepath.Join(p, framesName))
 		if err := os.RemoveAll(p); err != nil {
 			d.log.Warn("sandbox driver: can't delete what an earlier run left", "path", p, "error", err)
 		}
@@ -300,6 +306,9 @@ func (s *Sandbox) create(ctx context.Context, spec sandbox.Spec) error {
 	if err != nil {
 		return err
 	}
+	if s.frame, err = d.frames.take(s.rootEntries(binds), s.devEntries()); err != nil {
+		return err
+	}
 	if s.slot, err = d.network.take(ctx, spec.Egress); err != nil {
 		return err
 	}
@@ -397,7 +406,7 @@ func (d *Driver) tearDown() error {
 		}
 	}
 	if d.runDir != "" {
-		errs = append(errs, os.RemoveAll(d.runDir))
+		errs = append(errs, d.frames.close(), os.RemoveAll(d.runDir))
 	}
 	return errors.Join(errs...)
 }

@@ -147,7 +147,7 @@ func TestTheHostIsOutOfReach(t *testing.T) {
 	start(t, s, "echo mine >/tmp/mine; exec sleep 1000")
 	for _, script := range []string{
 		"cat " + secret, "ls " + repo, "cat /etc/shadow",
-		"ls /root", "ls /home", "ls /work", "ls /var/lib", "ls /var/log", "ls /srv", "ls /run", "ls /boot", "ls " + oldRoot,
+		"ls /root", "ls /home", "ls /work", "ls /var/lib", "ls /var/log", "ls /srv", "ls /run", "ls /boot", "ls " + oldRoot + "/*",
 		"ls /etc/ssh", "ls /sys/class", "ls /sys/fs",
 		// processes
 		"ls /proc/1", "cat /proc/1/environ", "ls /proc/1/root/", "ls /proc/1/fd",

@@ -35,15 +35,15 @@ func TestMountsShowWhatTheyAreOf(t *testing.T) {
 		{Source: locked + "/file", Target: "/etc/machine-info"},
 	}})
 	for script, want := range map[string]string{
-		"/var/lang/bin/tool":                     "tool",
-		"/var/outer/inner/bin/tool":              "tool",
-		"cat /var/runtime/bootstrap":             "a file",
-		"cat /etc/machine-info":                  "a file",
-		"ls /var/outer/inner":                    "bin",
-		"ls /var/task /opt":                      "/opt:\n\n/var/task:",
-		"cat /etc/hostname":                      "inside",
-		"cat /etc/resolv.conf":                   "nameserver 169.254.100.1",
-		"grep -c ' /.host' /proc/mounts || true": "0",
+		"/var/lang/bin/tool":                   "tool",
+		"/var/outer/inner/bin/tool":            "tool",
+		"cat /var/runtime/bootstrap":           "a file",
+		"cat /etc/machine-info":                "a file",
+		"ls /var/outer/inner":                  "bin",
+		"ls /var/task /opt":                    "/opt:\n\n/var/task:",
+		"cat /etc/hostname":                    "inside",
+		"cat /etc/resolv.conf":                 "nameserver 169.254.100.1",
+		"grep -c ' /sys' /proc/mounts || true": "0",
 	} {
 		if got := sh(t, s, script); got != want {
 			t.Errorf("%s: %q, not %q", script, got, want)

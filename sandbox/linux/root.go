@@ -5,6 +5,7 @@ package linux
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -54,8 +55,9 @@ var (
 	readOnlyProc      = []string{"sys", "bus", "irq"}
 )
 
-// oldRoot is where the host's files are while a sandbox's root is built.
-const oldRoot = "/.host"
+// oldRoot is where the host's files are while a sandbox's root is built: one of its own
+// folders that is empty before and after.
+const oldRoot = "/sys"
 
 // host is what a sandbox's root takes from the machine; it is found out once.
 type host struct {
@@ -209,7 +211,7 @@ func inside(p string) (string, error) {
 	// What the sandbox has there itself is mounted later and would cover it, and a
 	// function could put links in the way.
 	top, _, _ := strings.Cut(p[1:], "/")
-	if slices.Contains([]string{"", oldRoot[1:], "tmp", "proc", "dev", "sys"}, top) {
+	if slices.Contains([]string{"", "tmp", "proc", "dev", "sys"}, top) {
 		return "", fmt.Errorf("nothing can be mounted at %s in a sandbox", p)
 	}
 	return p, nil
@@ -232,13 +234,14 @@ func (s *Sandbox) rootScript(spec sandbox.Spec, binds []bind) *script {
 	k.try(unix.SYS_CLOSE, remove)
 
 	k.call("keep mounts private", unix.SYS_MOUNT, "none", "/", 0, unix.MS_REC|unix.MS_PRIVATE, 0)
-	k.call("mount a root", unix.SYS_MOUNT, "wick", d.dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755,size=4m,nr_inodes=4k")
-	k.mkdir(d.dir + oldRoot)
+	k.call("mount a root", unix.SYS_MOUNT, s.frame.root(), d.dir, 0, unix.MS_BIND, 0)
 	k.call("pivot_root", unix.SYS_PIVOT_ROOT, d.dir, d.dir+oldRoot)
 	k.call("change to the root", unix.SYS_CHDIR, "/")
-
-	s.fillRoot(k, spec, binds)
+	for _, b := range binds {
+		k.bind(b)
+	}
 	// Kept for later: mounted now they would be made read-only and nodev with the rest.
+	dev := k.openTree(s.frame.dev())
 	opened := map[string]result{}
 	for _, name := range d.host.devices {
 		opened[name] = k.openTree(name)
@@ -248,76 +251,78 @@ func (s *Sandbox) rootScript(spec sandbox.Spec, binds []bind) *script {
 	k.bind(bind{s.disk.Path(), "/tmp", true})
 
 	k.call("unmount the host's root", unix.SYS_UMOUNT2, oldRoot, unix.MNT_DETACH)
-	k.call("rmdir", unix.SYS_UNLINKAT, atFDCWD, oldRoot, unix.AT_REMOVEDIR)
 	k.setattr("make all read-only", "/", unix.AT_RECURSIVE, readOnly, 0)
 	k.setattr("make /tmp writable", "/tmp", 0, 0, unix.MOUNT_ATTR_RDONLY)
 	k.setattr("make /proc writable", "/proc", 0, 0, unix.MOUNT_ATTR_RDONLY)
 
-	s.fillDev(k, opened)
+	s.fillDev(k, dev, opened)
 	s.fillProc(k, memory, cpus)
 	s.giveUpPrivileges(k)
 	return k
 }
 
-// fillRoot makes the folders and files of the root and binds those of the host.
-func (s *Sandbox) fillRoot(k *script, spec sandbox.Spec, binds []bind) {
-	made := map[string]bool{"/": true}
-	var folder func(string)
-	folder = func(p string) {
-		if !made[p] {
-			folder(path.Dir(p))
-			k.mkdir(p)
-			made[p] = true
-		}
-	}
-	for dir, link := range s.driver.host.folders {
-		if link != "" {
-			folder(path.Dir(dir))
-			k.call("symlink "+dir, unix.SYS_SYMLINKAT, link, atFDCWD, dir)
+// rootEntries are the folders and files of the root that the sandbox doesn't have from the
+// host.
+func (s *Sandbox) rootEntries(binds []bind) *entries {
+	e := &entries{}
+	folders := s.driver.host.folders
+	for _, dir := range slices.Sorted(maps.Keys(folders)) {
+		if link := folders[dir]; link != "" {
+			e.folder(path.Dir(dir))
+			e.add(entry{entryLink, dir, link})
 		}
 	}
 	for _, p := range ownFolders {
-		folder(p)
+		e.folder(p)
 	}
 	for _, f := range s.etc() {
-		k.writeFile(f.path, f.text)
+		e.add(entry{entryFile, f.path, f.text})
 	}
-	k.call("symlink /etc/localtime", unix.SYS_SYMLINKAT, "/usr/share/zoneinfo/UTC", atFDCWD, "/etc/localtime")
-	k.call("symlink /etc/mtab", unix.SYS_SYMLINKAT, "/proc/self/mounts", atFDCWD, "/etc/mtab")
+	e.add(entry{entryLink, "/etc/localtime", "/usr/share/zoneinfo/UTC"})
+	e.add(entry{entryLink, "/etc/mtab", "/proc/self/mounts"})
 
 	// A place for a mount is made only in the sandbox's own root, never in what is bound
 	// from the host: there it has to exist.
 	for i, b := range binds {
 		under := slices.ContainsFunc(binds[:i], func(o bind) bool { return strings.HasPrefix(b.target, o.target+"/") })
 		switch {
-		case under || made[b.target]:
+		case under || e.made[b.target]:
 		case b.folder:
-			folder(b.target)
+			e.folder(b.target)
 		default:
-			folder(path.Dir(b.target))
-			k.writeFile(b.target, "")
-			made[b.target] = true
+			e.folder(path.Dir(b.target))
+			e.add(entry{entryFile, b.target, ""})
 		}
-		k.bind(b)
 	}
 	for _, p := range slices.Concat(s.slots, s.folders) {
 		if !slices.ContainsFunc(binds, func(b bind) bool { return p == b.target || strings.HasPrefix(p, b.target+"/") }) {
-			folder(p)
+			e.folder(p)
 		}
 	}
+	return e
+}
+
+// devEntries are those of /dev, where devices are files to be mounted over.
+func (s *Sandbox) devEntries() *entries {
+	e := &entries{}
+	for _, name := range s.driver.host.devices {
+		e.add(entry{entryFile, strings.TrimPrefix(name, "/dev"), ""})
+	}
+	for _, link := range [][2]string{
+		{"/fd", "/proc/self/fd"}, {"/stdin", "/proc/self/fd/0"}, {"/stdout", "/proc/self/fd/1"}, {"/stderr", "/proc/self/fd/2"},
+	} {
+		e.add(entry{entryLink, link[0], link[1]})
+	}
+	e.folder("/shm")
+	return e
 }
 
 // fillDev makes /dev.
-func (s *Sandbox) fillDev(k *script, opened map[string]result) {
-	k.call("mount /dev", unix.SYS_MOUNT, "wick-dev", "/dev", "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=755,size=64k,nr_inodes=64")
+func (s *Sandbox) fillDev(k *script, dev result, opened map[string]result) {
+	k.moveMount(dev, "/dev")
 	for _, name := range s.driver.host.devices {
-		k.writeFile(name, "")
 		k.moveMount(opened[name], name)
 	}
-	for name, to := range map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"} {
-		k.call("symlink in /dev", unix.SYS_SYMLINKAT, to, atFDCWD, "/dev/"+name)
-	}
-	k.mkdir("/dev/shm")
 	k.call("mount /dev/shm", unix.SYS_MOUNT, "wick-shm", "/dev/shm", "tmpfs",
 		unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=1777,size=64m,nr_inodes=4k")
 	k.setattr("make /dev read-only", "/dev", 0, unix.MOUNT_ATTR_RDONLY, 0)
@@ -368,17 +373,6 @@ func (s *Sandbox) giveUpPrivileges(k *script) {
 	k.call("no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	// Nothing inside may look into it.
 	k.call("not dumpable", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-}
-
-func (s *script) mkdir(p string) { s.call("mkdir "+p, unix.SYS_MKDIRAT, atFDCWD, p, 0o755) }
-
-func (s *script) writeFile(p, text string) {
-	f := s.call("create "+p, unix.SYS_OPENAT, atFDCWD, p, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o644)
-	if text != "" {
-		s.call("write "+p, unix.SYS_WRITE, f, text, len(text))
-		s.want(int64(len(text)))
-	}
-	s.call("close "+p, unix.SYS_CLOSE, f)
 }
 
 // bind binds a path of the host, with what is mounted below it.

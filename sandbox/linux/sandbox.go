@@ -28,6 +28,7 @@ type Sandbox struct {
 
 	// What it is made of. All of it is set by create and nil where that had not come to it.
 	who     *identity
+	frame   *frame
 	group   *cgroup.Group
 	disk    *disk.Disk
 	slot    slot
@@ -318,6 +319,9 @@ func (s *Sandbox) destroy() error {
 	}
 	if s.files != nil {
 		errs = append(errs, s.files.remove())
+	}
+	if s.frame != nil {
+		errs = append(errs, s.driver.frames.release(s.frame))
 	}
 	if s.who != nil {
 		s.driver.ids.release(*s.who)
