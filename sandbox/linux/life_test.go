@@ -231,6 +231,9 @@ func TestAKilledServerLeavesNothingThatRunsAndTheNextSweepsTheRest(t *testing.T)
 	for _, fd := range pidfds {
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		n, err := unix.Poll(poll, int(patience.Milliseconds()))
+		for errors.Is(err, unix.EINTR) {
+			n, err = unix.Poll(poll, int(patience.Milliseconds()))
+		}
 		if n != 1 || err != nil {
 			t.Errorf("a process goes on: %v, %v", n, err)
 		}

@@ -37,7 +37,7 @@ const roleVariable = "WICK_TEST_ROLE"
 var roles = map[string]func(){}
 
 // patience bounds every wait: longer, and something hangs.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // open makes a driver that is closed after the test.
 func open(t testing.TB) *Driver {
