@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -187,7 +188,10 @@ func (one entry) make(at string) error {
 	case entryLink:
 		return os.Symlink(one.text, at)
 	default:
-		if err := os.WriteFile(at, []byte(one.text), 0o644); err != nil { //nolint:gosec // functions read it
+		syscall.ForkLock.RLock()                         // a process that is just being started would have the file open, too
+		err := os.WriteFile(at, []byte(one.text), 0o644) //nolint:gosec // functions read it
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			return err
 		}
 		return os.Chmod(at, 0o644) //nolint:gosec // likewise

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -95,5 +97,43 @@ func TestAFrameThatCannotBeMadeLeavesNothing(t *testing.T) {
 	}
 	if err := s.close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A process inherits, until it is another program, what is open just now; and a file system
+// with a file that is open for writing can't be made read-only.
+func TestAFrameIsMadeWhileProcessesAreStarted(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	stop := make(chan struct{})
+	var starters sync.WaitGroup
+	defer starters.Wait()
+	defer close(stop)
+	for range 4 {
+		starters.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := exec.Command("true").Run(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	e := &entries{}
+	for n := range 30 {
+		e.add(entry{entryFile, fmt.Sprint("/file", n), "text"})
+	}
+	for n := range 40 {
+		at := filepath.Join(t.TempDir(), fmt.Sprint(n))
+		err := makeFrame(at, "wick-test", 0, "mode=755,size=1m", e)
+		if err := errors.Join(err, unix.Unmount(at, unix.MNT_DETACH)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

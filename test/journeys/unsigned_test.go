@@ -99,8 +99,6 @@ func TestFunctionsAreKnownAgainAfterARestartAndAfterKill9(t *testing.T) {
 
 	s = startIn(t, dir)
 	wantAnswer(t, invoke(t, s.client(), "kept", `{}`), `{"edition":1,"event":{}}`)
-	if err := left.LeftSandboxes(); err != nil { // the new server has swept up after the old
-		t.Error(err)
-	}
+	sweeps(t, left)
 	wantAnswer(t, invoke(t, s.client(), "kept-too", `{}`), `{"edition":2,"event":{}}`)
 }
