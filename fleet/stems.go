@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -57,20 +58,44 @@ const (
 	stemShrink = 128
 )
 
-// Anticipate has an instance for a function like fn booted ahead: one was created, or
-// is known from before. It never starts the function.
-func (f *Fleet) Anticipate(fn *wick.Function) {
+// Anticipate has an instance for functions like each of these booted ahead: one was
+// created, or they are known from before, the likeliest to be invoked first. It never
+// starts a function.
+func (f *Fleet) Anticipate(functions ...*wick.Function) {
 	if f.o.MaxStems == 0 {
 		return
 	}
-	plan, err := f.o.Host.Plan(fn)
-	if err != nil {
-		return // invoking it will say why
+	var plans []instance.Plan
+	for _, fn := range functions {
+		if plan, err := f.o.Host.Plan(fn); err == nil { // else invoking it will say why
+			plans = append(plans, plan)
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stockOf(plan).want(time.Now(), f.o.MaxStems)
+	for _, plan := range slices.Backward(plans) {
+		f.stockOf(plan).want(time.Now(), f.o.MaxStems)
+	}
 	f.wakeStocker()
+}
+
+// Kinds returns a function of each kind that instances are booted ahead for, the kind
+// used last first: to anticipate them after the next start.
+func (f *Fleet) Kinds() []*wick.Function {
+	f.mu.Lock()
+	all := make([]*stock, 0, len(f.stocks))
+	used := make(map[*stock]time.Time, len(f.stocks))
+	for _, s := range f.stocks {
+		all = append(all, s)
+		used[s] = s.lastUsed
+	}
+	functions := make([]*wick.Function, len(all))
+	slices.SortFunc(all, func(a, b *stock) int { return used[b].Compare(used[a]) })
+	for n, s := range all {
+		functions[n] = s.plan.Like
+	}
+	f.mu.Unlock()
+	return functions
 }
 
 // Ahead returns the state of the instances that wait for a function.
@@ -153,8 +178,10 @@ func (f *Fleet) wakeStocker() {
 	}
 }
 
-// keepStocks boots what the stocks lack, one at a time.
+// keepStocks boots what the stocks lack: the first of each kind beside one another, as
+// many as there are CPUs, all others one at a time.
 func (f *Fleet) keepStocks() {
+	places := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for {
 		select {
 		case <-f.short:
@@ -162,11 +189,21 @@ func (f *Fleet) keepStocks() {
 			return
 		}
 		for f.letStartsPass() {
-			s, plan := f.neediest()
+			places <- struct{}{} // never for longer than a boot takes
+			s, plan, first := f.neediest()
 			if s == nil {
+				<-places
 				break
 			}
-			f.bootStem(s, plan)
+			if !first {
+				f.bootStem(s, plan)
+				<-places
+				continue
+			}
+			f.wg.Go(func() {
+				f.bootStem(s, plan)
+				<-places
+			})
 		}
 	}
 }
@@ -196,8 +233,9 @@ func (f *Fleet) letStartsPass() bool {
 }
 
 // neediest returns the stock that lacks most of what it should have, with one of its
-// boots accounted for, and what to boot; nil when none lacks any or there is no room.
-func (f *Fleet) neediest() (*stock, instance.Plan) {
+// boots accounted for, what to boot, and whether that is its first; nil when none lacks
+// any or there is no room. Of those that lack as much it is the one used last.
+func (f *Fleet) neediest() (_ *stock, _ instance.Plan, first bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
@@ -205,25 +243,27 @@ func (f *Fleet) neediest() (*stock, instance.Plan) {
 	var lack float64
 	var stems int64
 	for _, s := range f.stocks {
+		stems += int64(s.booting) * floorOf(s.plan.Match.Runtime)
 		for _, st := range s.ready {
 			stems += st.bytes
 		}
 		want := f.target(s, now)
 		have := len(s.ready) + s.booting
-		if short := float64(want-have) / float64(max(want, 1)); short > lack {
+		short := float64(want-have) / float64(max(want, 1))
+		if short > lack || short == lack && worst != nil && s.lastUsed.After(worst.lastUsed) {
 			worst, lack = s, short
 		}
 	}
 	if worst == nil || f.closing || len(f.hungry) > 0 { // room is for those who wait for it
-		return nil, instance.Plan{}
+		return nil, instance.Plan{}, false
 	}
 	bytes := floorOf(worst.plan.Match.Runtime)
 	if f.used+bytes > f.o.MemoryBytes || float64(stems+bytes) > stemShare*float64(f.o.MemoryBytes) {
-		return nil, instance.Plan{}
+		return nil, instance.Plan{}, false
 	}
 	worst.booting++
 	f.used += bytes
-	return worst, worst.plan
+	return worst, worst.plan, len(worst.ready)+worst.booting == 1
 }
 
 // bootStem adds one to a stock.
@@ -264,7 +304,7 @@ func (f *Fleet) bootStem(s *stock, plan instance.Plan) {
 	}
 	f.mu.Unlock()
 
-	// One boots after the other: together they would only slow each other down.
+	// Another one of the kind waits: together they would only slow each other down.
 	ctx, cancel := context.WithTimeout(f.ctx, stemBootLimit)
 	inst.AwaitBooted(ctx)
 	cancel()

@@ -84,7 +84,7 @@ type server struct {
 	log      *slog.Logger
 	listener net.Listener
 	front    *front.Server
-	inside   *http.Server // the same API as functions see it
+	inside   *inside
 	driver   sandbox.Driver
 	runtimes *runtimes.Set
 	preparer *instance.Preparer
@@ -152,6 +152,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 	s.driver, s.runtimes = below.driver, below.runtimes
 	s.sweepPacks(packages)
 
+	s.openInside()
 	host := &instance.Host{
 		Driver: s.driver, Runtimes: s.runtimes, Code: packages, Credentials: keys, CredentialsLast: max(12*time.Hour, c.MaxLifetime*2),
 		Recorder: s.recorder(), Traces: s.traces, Log: log,
@@ -166,6 +167,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		Waited: s.metrics.Waited,
 	})
 	s.opened(func() error { s.fleet.Close(expired()); return nil })
+	s.anticipateAgain(ctx, store)
 	s.control = control.New(control.Options{
 		Store: store, Layers: store, Code: packages, Runtimes: matcher{s.runtimes}, Log: log,
 		AllowDeprecatedRuntimes: c.AllowDeprecatedRuntimes, StrictRuntimes: c.StrictRuntimes,
@@ -209,36 +211,6 @@ func (s *server) reserveFiles() {
 		}
 	}()
 	s.opened(func() error { return wait(done) })
-}
-
-// anticipate has the fleet prepare, in the background, for the functions there are.
-func (s *server) anticipate() {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	s.opened(func() error { cancel(); return wait(done) })
-	go func() {
-		defer close(done)
-		known := make(map[string]bool)
-		marker := ""
-		for {
-			page, next, err := s.control.Functions(ctx, wick.DefaultAccount, wick.DefaultRegion, marker, 100)
-			if err != nil {
-				if ctx.Err() == nil {
-					s.log.Warn("the functions there are could not be prepared for", "error", err)
-				}
-				return
-			}
-			for _, f := range page {
-				if !known[f.Runtime] {
-					known[f.Runtime] = true
-					s.fleet.Anticipate(f)
-				}
-			}
-			if marker = next; marker == "" {
-				return
-			}
-		}
-	}()
 }
 
 func (s *server) opened(close func() error) { s.closers = append(s.closers, close) }
@@ -334,7 +306,7 @@ func (s *server) codeOptions() code.Options {
 	return o
 }
 
-// serveHTTP starts answering on the listener, and makes the server that instances get.
+// serveHTTP starts answering on the listener, and in instances.
 func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 	verify := s.c.AccessKeyID != ""
 	options := protocol.Options{
@@ -347,9 +319,7 @@ func (s *server) serveHTTP(lambda *awslambda.API, keys *credentials.Issuer) {
 	}
 	insideOptions := options
 	options.Local = s.local(verify)
-	s.inside = s.newHTTPServer(boundBodies(lambda.Handler(s.newProtocolServer(insideOptions))))
-	s.inside.BaseContext = withHeld
-	s.opened(s.inside.Close)
+	s.inside.answer(boundBodies(lambda.Handler(s.newProtocolServer(insideOptions))))
 	outside := s.metricsPage(lambda.Handler(s.newProtocolServer(options)), guard(verify))
 	if !verify {
 		outside = otherSites(outside)
@@ -382,13 +352,6 @@ func (s *server) newHTTPServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 3 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-}
-
-// serveInside serves the API on a socket inside an instance until that is closed.
-func (s *server) serveInside(ln net.Listener) {
-	if err := s.inside.Serve(ln); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-		s.log.Error("the API inside an instance ended", "error", err)
 	}
 }
 
