@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +25,7 @@ type watched struct {
 	mu     sync.Mutex
 	done   string // S for each Start, K for each KillAll
 	refuse error  // of Start
+	busy   func() // called when Start says that the program is open for writing
 	spare  error  // of KillAll
 }
 
@@ -41,8 +45,39 @@ func (b *watchedBox) Start(c sandbox.Command) (sandbox.Process, error) {
 	if b.w.refuse != nil {
 		return nil, b.w.refuse
 	}
+	p, err := b.Sandbox.Start(c)
+	if b.w.busy != nil && errors.Is(err, syscall.ETXTBSY) {
+		b.w.busy()
+		return p, err
+	}
 	b.w.done += "S"
-	return b.Sandbox.Start(c)
+	return p, err
+}
+
+func TestAProgramThatIsOpenForWritingForAMomentIsStartedThen(t *testing.T) {
+	s := newStage(t)
+	f := s.function(t, "provided.al2023", "bootstrap", fmt.Sprintf(misbehave, ""))
+	program, err := os.OpenFile(filepath.Join(s.code[f.Code.SHA256], "bootstrap"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := 0
+	w := &watched{Driver: s.host.Driver, busy: func() {
+		if busy++; busy == 3 {
+			if err := program.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	s.host.Driver = w
+	i := s.bring(t, f)
+	if a := s.invoke(t, i, "ID", `"call('POST', response, '1')"`); string(a.Payload) != "1" {
+		t.Errorf("tried %d times, it answers %s", busy, a.Payload)
+	}
+	if busy == 0 {
+		_ = program.Close() // nothing was written
+		t.Skip("this kernel (Linux 6.11 or 6.12) starts a program that is open for writing")
+	}
 }
 
 func (b *watchedBox) KillAll() error {

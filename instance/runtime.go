@@ -189,7 +189,7 @@ func (i *Instance) startRuntime() error {
 	program := cmd.Path
 	i.mapCommand(&cmd)
 	i.journal.watch()
-	p, err := i.box.Start(sandbox.Command{
+	p, err := i.start(sandbox.Command{
 		Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir,
 		Stdout: i.journal.w, Stderr: i.journal.w, Files: files,
 	})
@@ -214,6 +214,23 @@ func (i *Instance) startRuntime() error {
 	}
 	go i.watch(generation, p)
 	return nil
+}
+
+// A program that was unpacked a moment ago is still open for writing in whatever process was
+// being started just then, until that is another program: so it is tried again for a while.
+const (
+	writtenPause = 10 * time.Millisecond
+	writtenTries = 200
+)
+
+// start starts a process.
+func (i *Instance) start(c sandbox.Command) (sandbox.Process, error) {
+	p, err := i.box.Start(c)
+	for n := 0; n < writtenTries && errors.Is(err, syscall.ETXTBSY); n++ {
+		time.Sleep(writtenPause)
+		p, err = i.box.Start(c)
+	}
+	return p, err
 }
 
 // explainStart tells the operator why a function's program can't be started, which the
