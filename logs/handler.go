@@ -162,7 +162,7 @@ func (l *Logs) parse(ctx context.Context, v url.Values, now time.Time) (q Query,
 	q.RequestID = v.Get("request")
 	if text := v.Get("filter"); text != "" {
 		if q.Filter, err = filter.Parse(text); err != nil {
-			return q, false, wick.Errorf(wick.InvalidParameter, "filter=%s: %v", text, err)
+			return q, false, wick.Errorf(wick.InvalidParameter, "%v in %s", err, text)
 		}
 	}
 	q.Streams = v["stream"]

@@ -80,7 +80,7 @@ func TestTheHandlerSendsALineARecord(t *testing.T) {
 		{"function=hello&filter=one", 200, []string{one}},
 		{"function=hello&filter=%3Fone+%3Ftwo&limit=1", 200, []string{two}},
 		{"function=hello&filter=one&limit=1", 200, []string{one}},
-		{"function=hello&filter=%5B", 400, []string{`{"message":"filter=[: Invalid filter pattern: a comma or ] is missing at \"\""}`}},
+		{"function=hello&filter=%5B", 400, []string{`{"message":"Invalid filter pattern: a comma or ] is missing at \"\" in ["}`}},
 		{"function=hello&stream=other", 200, nil},
 		{"function=silent", 200, nil},
 		{"function=own-group", 200, []string{three}},

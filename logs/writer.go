@@ -204,6 +204,11 @@ func (l *Logs) storeLast(r *retry) error {
 	var err error
 	for range 3 {
 		if err = l.storeQueued(r); err == nil {
+			// With the room that is there now, streams have said what was dropped.
+			l.sealAll()
+			err = l.storeQueued(r)
+		}
+		if err == nil {
 			return nil
 		}
 		time.Sleep(100 * time.Millisecond) // nothing else can happen any more

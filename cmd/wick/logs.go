@@ -23,7 +23,7 @@ var _ = register(newLogsCommand)
 func newLogsCommand() *cobra.Command {
 	var (
 		q      client.LogQuery
-		since  time.Duration
+		since  age
 		asJSON bool
 	)
 	cmd := &cobra.Command{
@@ -48,9 +48,6 @@ at the left has a colour of its own for each invocation.`,
 		},
 		ValidArgsFunction: completeFunctions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if since < 0 {
-				return usagef("--since %s lies in the future", since)
-			}
 			if q.Limit < 0 {
 				return usagef("--limit is 0 or more, not %d", q.Limit)
 			}
@@ -59,7 +56,7 @@ at the left has a colour of its own for each invocation.`,
 				return err
 			}
 			if since > 0 {
-				q.Since = time.Now().Add(-since)
+				q.Since = time.Now().Add(-time.Duration(since))
 			}
 			print := logPrinter(cmd.OutOrStdout(), asJSON, args)
 			if len(args) == 1 {
@@ -73,7 +70,7 @@ at the left has a colour of its own for each invocation.`,
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&q.Follow, "follow", "f", false, "stay and print what comes")
-	f.DurationVar(&since, "since", 0, "only what is younger than this, e.g. 30s, 5m, 24h (default everything)")
+	f.Var(&since, "since", "only what is younger than this, e.g. 30s, 5m, 24h, 7d (default everything)")
 	f.StringVar(&q.RequestID, "request", "", "only the invocation with this request ID")
 	f.StringVar(&q.Filter, "filter", "", "only what matches a filter pattern of CloudWatch Logs, e.g. 'ERROR -retry'")
 	f.IntVarP(&q.Limit, "limit", "n", 0, "only the newest N records (default all)")
@@ -101,13 +98,16 @@ func logPrinter(w io.Writer, asJSON bool, functions []string) func(function stri
 		width = max(width, len(f))
 	}
 	p := paintFor(w)
+	if p { // names take a quarter of a terminal at most, but can be told apart
+		width = min(width, max(columnsOf(w)/4, 12))
+	}
 	return func(function string, r client.LogRecord) error {
 		before := ""
 		if p {
 			before = p.paint(requestStyle(r.RequestID), "▌")
 		}
 		if len(functions) > 1 {
-			before += p.paint(bold, fmt.Sprintf("%-*s", width, function)) + "  "
+			before += p.paint(bold, fit(function, width)) + "  "
 		}
 		return printLines(w, p, before, r.Message)
 	}

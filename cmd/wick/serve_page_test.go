@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/wick-run/wick/fleet"
+	"github.com/wick-run/wick/logs/deliver"
 	"github.com/wick-run/wick/metrics"
 	"github.com/wick-run/wick/sqlstore"
 	"github.com/wick-run/wick/traces"
@@ -21,7 +22,7 @@ func TestTheMetricsPageIsForThoseItIsMeantFor(t *testing.T) {
 	}
 	s := &server{
 		store: store, log: slog.New(slog.DiscardHandler), metrics: metrics.Open(metrics.Options{Store: store}),
-		traces: &traces.Traces{}, fleet: fleet.New(fleet.Options{}),
+		traces: &traces.Traces{}, fleet: fleet.New(fleet.Options{}), deliver: &deliver.Deliver{},
 	}
 	t.Cleanup(func() {
 		s.fleet.Close(expired())

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -71,9 +73,52 @@ func bytesText(n int64) string {
 		return fmt.Sprintf("%d KB", n/unit)
 	case n < 10*unit*unit:
 		return fmt.Sprintf("%.1f MB", float64(n)/unit/unit)
+	case n < 10*unit*unit*unit: // memory is given in megabytes, up to ten thousand
+		return fmt.Sprintf("%d MB", n/unit/unit)
 	}
-	return fmt.Sprintf("%d MB", n/unit/unit)
+	return fmt.Sprintf("%d GB", n/unit/unit/unit)
 }
+
+// age is how long ago something was, as a flag: what time.ParseDuration takes, and days
+// and weeks.
+type age time.Duration
+
+// Set implements pflag.Value.
+func (a *age) Set(text string) error {
+	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
+		number, ok := strings.CutSuffix(text, unit)
+		if n, err := strconv.ParseFloat(number, 64); ok && err == nil && n >= 0 && n <= maxAgeDays {
+			*a = age(n * float64(length))
+			return nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return errors.New("how long ago, such as 30s, 5m, 24h or 7d, is expected")
+	}
+	*a = age(d)
+	return nil
+}
+
+// maxAgeDays keeps ages within what a duration can hold.
+const maxAgeDays = 10_000
+
+// String implements pflag.Value.
+func (a *age) String() string {
+	if *a == 0 {
+		return "0"
+	}
+	text := time.Duration(*a).String() // with "0m0s" behind hours, and "0s" behind minutes
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+// Type implements pflag.Value.
+func (a *age) Type() string { return "duration" }
 
 // durationText writes a duration with as much precision as a person reads.
 func durationText(d time.Duration) string {

@@ -21,7 +21,7 @@ func newTracesCommand() *cobra.Command {
 	var (
 		q        client.TraceQuery
 		function string
-		since    time.Duration
+		since    = age(time.Hour)
 		asJSON   bool
 	)
 	cmd := &cobra.Command{
@@ -45,8 +45,8 @@ Functions with TracingConfig Active are sampled: the first invocation each secon
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if since <= 0 || since > maxTraceAge {
-				return usagef("--since %s is not between 0 and %s", since, maxTraceAge)
+			if since == 0 || time.Duration(since) > maxTraceAge {
+				return usagef("--since %s is not between 0 and %s", since.String(), maxTraceAge)
 			}
 			if q.Limit < 0 {
 				return usagef("--limit is 0 or more, not %d", q.Limit)
@@ -58,7 +58,7 @@ Functions with TracingConfig Active are sampled: the first invocation each secon
 			if len(args) == 1 {
 				return showTrace(cmd, c, args[0], asJSON)
 			}
-			q.Since = time.Now().Add(-since)
+			q.Since = time.Now().Add(-time.Duration(since))
 			if function != "" {
 				own := "service(" + strconv.Quote(function) + ")"
 				if q.Filter != "" {
@@ -79,7 +79,7 @@ Functions with TracingConfig Active are sampled: the first invocation each secon
 	f := cmd.Flags()
 	f.StringVar(&function, "function", "", "only traces this function is part of")
 	f.StringVar(&q.Filter, "filter", "", "only what X-Ray's filter expression selects")
-	f.DurationVar(&since, "since", time.Hour, "only what is younger than this, at most 24h")
+	f.Var(&since, "since", "only what is younger than this, at most 24h")
 	f.IntVarP(&q.Limit, "limit", "n", 20, "only the newest N (0 for all)")
 	f.BoolVar(&asJSON, "json", false, "print JSON: a list, or the trace with its segment documents")
 	// The names come from the server; without one there are none.

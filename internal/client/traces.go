@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"time"
 
@@ -83,7 +84,7 @@ func (c *Client) Traces(ctx context.Context, q TraceQuery) ([]TraceSummary, erro
 
 func summaryOf(s *types.TraceSummary) TraceSummary {
 	t := TraceSummary{
-		ID: aws.ToString(s.Id), Start: aws.ToTime(s.StartTime), DurationMS: aws.ToFloat64(s.Duration) * 1000,
+		ID: aws.ToString(s.Id), Start: aws.ToTime(s.StartTime), DurationMS: milliseconds(s.Duration),
 		Error: aws.ToBool(s.HasError), Fault: aws.ToBool(s.HasFault), Throttle: aws.ToBool(s.HasThrottle),
 	}
 	if s.EntryPoint != nil {
@@ -108,9 +109,13 @@ func (c *Client) Trace(ctx context.Context, id string) (*Trace, error) {
 	if len(out.Traces) == 0 {
 		return nil, fmt.Errorf("there is no trace %s: only sampled invocations have one, see `wick traces`", id)
 	}
-	t := &Trace{ID: id, DurationMS: aws.ToFloat64(out.Traces[0].Duration) * 1000}
+	t := &Trace{ID: id, DurationMS: milliseconds(out.Traces[0].Duration)}
 	for _, s := range out.Traces[0].Segments {
 		t.Segments = append(t.Segments, json.RawMessage(aws.ToString(s.Document)))
 	}
 	return t, nil
 }
+
+// milliseconds turns X-Ray's seconds into milliseconds, to the microsecond, which is what
+// they are measured in.
+func milliseconds(seconds *float64) float64 { return math.Round(aws.ToFloat64(seconds)*1e6) / 1000 }
