@@ -46,7 +46,7 @@ Functions with TracingConfig Active are sampled: the first invocation each secon
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if since == 0 || time.Duration(since) > maxTraceAge {
-				return usagef("--since %s is not between 0 and %s", since.String(), maxTraceAge)
+				return usagef("--since %s is not between 0 and 24h", since.String())
 			}
 			if q.Limit < 0 {
 				return usagef("--limit is 0 or more, not %d", q.Limit)
