@@ -86,10 +86,19 @@ func TestFunctionsUseTheSDKThatWasInstalled(t *testing.T) {
 			args = append(args, exact[language])
 		}
 	}
-	install := exec.CommandContext(t.Context(), binary, args...)
-	install.Env = append(os.Environ(), "WICK_ENDPOINT="+s.URL)
-	stdout, _ := output(t, install, 0)
-	t.Log(stdout)
+	env := append(os.Environ(), "WICK_ENDPOINT="+s.URL)
+	for attempt := 1; ; attempt++ { // registries aren't ours: what they fail at once, they can at another time
+		install := exec.CommandContext(t.Context(), binary, args...)
+		install.Env = env
+		out, err := install.CombinedOutput()
+		t.Logf("%s", out)
+		if err == nil {
+			break
+		}
+		if attempt == 3 {
+			t.Fatal(err)
+		}
+	}
 
 	// The running server has it, for functions that there are already.
 	for name, file := range names {
@@ -108,9 +117,9 @@ func TestFunctionsUseTheSDKThatWasInstalled(t *testing.T) {
 	}
 	// Another time there is nothing to do.
 	again := exec.CommandContext(t.Context(), binary, args...)
-	again.Env = install.Env
+	again.Env = env
 	began := time.Now()
-	stdout, _ = output(t, again, 0)
+	stdout, _ := output(t, again, 0)
 	if strings.Contains(stdout, "getting") {
 		t.Errorf("got again in %s:\n%s", time.Since(began), stdout)
 	}
