@@ -99,7 +99,12 @@ func newProcess(t testing.TB, m Match) *process {
 			places = append(places, runtimeDir+"/"+archiveName, filepath.Join(mount.Source, archiveName))
 		}
 	}
-	places = append(places, runtimeDir, set(t).bootstraps[m.Language])
+	return newProcessOf(t, m, append(places, runtimeDir, set(t).bootstraps[m.Language])...)
+}
+
+// newProcessOf is newProcess with a bootstrap of the caller's own.
+func newProcessOf(t testing.TB, m Match, places ...string) *process {
+	t.Helper()
 	if l := m.Language.known(); l.program != nil {
 		places = append(places, l.program(m.Interpreter), m.Interpreter.Bin)
 	}
@@ -111,9 +116,14 @@ func startStem(t testing.TB, m Match, prog program) (*process, *runtimeapi.Conn)
 	t.Helper()
 	p := newProcess(t, m)
 	p.Write(prog) // here its folder can't be put in place later
+	return p, bootStem(t, p, m, prog)
+}
+
+func bootStem(t testing.TB, p *process, m Match, prog program) *runtimeapi.Conn {
+	t.Helper()
 	c := set(t).Stem(m, prog.Function())
 	p.Start(c.Path, c.Args, c.Env, c.Dir, p.Connect())
-	return p, runner.Receive(p, p.Assigns, "the stem's question")
+	return runner.Receive(p, p.Assigns, "the stem's question")
 }
 
 // assign makes a stem become a program.
@@ -126,6 +136,12 @@ func startOrdinary(t testing.TB, m Match, prog program) *process {
 	t.Helper()
 	p := newProcess(t, m)
 	p.Write(prog)
+	bootOrdinary(t, p, m, prog)
+	return p
+}
+
+func bootOrdinary(t testing.TB, p *process, m Match, prog program) {
+	t.Helper()
 	p.Listen()
 	var env []string
 	for name, value := range p.Environment(Environment(prog.Function(), m)) {
@@ -133,7 +149,6 @@ func startOrdinary(t testing.TB, m Match, prog program) *process {
 	}
 	c := set(t).Ordinary(m, prog.Function())
 	p.Start(c.Path, c.Args, append(env, c.Env...), p.Dir)
-	return p
 }
 
 // runProgram starts a program in one of the two ways.

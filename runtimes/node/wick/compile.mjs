@@ -15,6 +15,9 @@ import { encode, fingerprint, head, tail } from "./pack.mjs";
 
 const [root, leastBytes, mostBytes, mostSeconds] = [process.argv[2], ...process.argv.slice(3).map(Number)];
 const options = { importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER };
+// Up to Node 21 what comes from a cache can't import(): V8 keeps with it what says who does,
+// which is of the process that has compiled it. V8 issue 10284.
+const canImport = Number(process.versions.node.split(".")[0]) >= 22;
 const parameters = ["exports", "require", "module", "__filename", "__dirname"];
 
 const session = new inspector.Session();
@@ -50,6 +53,10 @@ function pack() {
 // compile returns a module's code cache, or undefined for what isn't CommonJS.
 function compile(file) {
   const content = fs.readFileSync(file, "utf8").replace(/^\uFEFF/, ""); // as Node reads it
+  const imports = /\bimport\s*\(/.test(content); // or looks like it
+  if (imports && !canImport) {
+    return undefined;
+  }
   try {
     // Not all that is well-formed between a function's braces is a module.
     vm.compileFunction(content, parameters, options);
@@ -60,7 +67,7 @@ function compile(file) {
     });
     script.runInThisContext(); // which makes the function, and doesn't call it
     compileFunctions(last);
-    return { file, fingerprint: fingerprint(content), data: script.createCachedData() };
+    return { file, imports, fingerprint: fingerprint(content), data: script.createCachedData() };
   } catch {
     return undefined; // an ES module, or no JavaScript at all
   }

@@ -38,28 +38,33 @@ export function useCompiled(names) {
   }
 }
 
-// install takes the place of Module.prototype._compile, but only for the modules that are
-// in a pack: others don't get to see a function of ours, so it is on nobody's stack.
+// install has the modules that are in a pack compiled by a function of ours. They get it
+// when Node puts them into its cache, before it loads them, so that others don't have it
+// on their stack, and Module.prototype stays what it is.
 function install(modules) {
   const original = Module.prototype._compile;
   const loader = Module._extensions[".js"];
   let compile;
-  const isOurs = (module) =>
-    modules.has(module.filename) &&
-    Module._cache[module.filename] === module && // else it was made by hand, of other text
-    Module._extensions[".js"] === loader && // which another may change the text in
-    !process.sourceMapsEnabled;
-  Object.defineProperty(Module.prototype, "_compile", {
-    configurable: true,
-    enumerable: true,
-    get() {
-      return isOurs(this) ? (compile ??= standIn(original, modules)) : original;
-    },
-    set(value) {
-      const property = { value, configurable: true, enumerable: true, writable: true };
-      Object.defineProperty(this, "_compile", property);
-    },
-  });
+  for (const file of modules.keys()) {
+    Object.defineProperty(Module._cache, file, {
+      configurable: true,
+      get: () => undefined,
+      set(module) {
+        delete Module._cache[file]; // so that it stands behind those that came before
+        Module._cache[file] = module;
+        if (
+          module instanceof Module &&
+          Module.prototype._compile === original && // else another one wants to see the text
+          Module._extensions[".js"] === loader && // or may change it
+          !process.sourceMapsEnabled
+        ) {
+          compile ??= standIn(original, modules);
+          const own = { value: compile, configurable: true, writable: true };
+          Object.defineProperty(module, "_compile", own);
+        }
+      },
+    });
+  }
 }
 
 // standIn returns a function that does what Module.prototype._compile does with code from
@@ -156,5 +161,26 @@ function compiled(entry, content, filename) {
     columnOffset: -head.length,
     importModuleDynamically: byDefault,
   });
+  if (entry.imports) {
+    allowImports();
+  }
   return script.runInThisContext();
+}
+
+let allowed = false;
+
+// allowImports calls import() once in a script like ours. Node warns, the first time, that
+// what they do is new, which is not the function's business.
+function allowImports() {
+  if (allowed) {
+    return;
+  }
+  allowed = true;
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    new Script("import('node:module')", { importModuleDynamically: byDefault }).runInThisContext();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
