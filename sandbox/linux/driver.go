@@ -297,6 +297,7 @@ func (s *Sandbox) create(ctx context.Context, spec sandbox.Spec) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	d.creating.Go(d.cgroups.Announce) // by the time there is a process it is over
 	who, err := d.ids.take()
 	if err != nil {
 		return err

@@ -58,7 +58,7 @@ func (on machine) find(name string) (hierarchy, error) {
 		return newV2(on, unified, topOf(mounts, unified), name)
 	}
 	if len(v1) > 0 {
-		return newV1(v1, name)
+		return newV1(on, v1, name)
 	}
 	return none{}, nil
 }

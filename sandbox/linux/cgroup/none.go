@@ -18,6 +18,7 @@ func (none) folders() []string            { return nil }
 func (none) leftovers() ([]string, error) { return nil, nil }
 func (none) open(string) (member, error)  { return noMember{}, nil }
 func (none) make(string) (member, error)  { return noMember{}, nil }
+func (none) announce()                    {}
 func (none) close() error                 { return nil }
 
 func (n none) gaps() []string {

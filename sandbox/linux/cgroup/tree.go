@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,8 @@ type Tree struct {
 	mu     sync.Mutex // guards groups and closed
 	groups map[*Group]struct{}
 	closed bool
+
+	announced atomic.Int64 // when, in Unix nanoseconds
 }
 
 // hierarchy is what differs between the versions for a tree.
@@ -52,6 +55,8 @@ type hierarchy interface {
 	// open takes over a group that exists, make makes one.
 	open(name string) (member, error)
 	make(name string) (member, error)
+	// announce is Tree.Announce.
+	announce()
 	// close removes the tree's own folders, once the groups are gone.
 	close() error
 }
@@ -138,6 +143,21 @@ func (t *Tree) Version() int { return t.hier.version() }
 
 // Gaps says, a line each, what can't be limited or done here and what to do about it.
 func (t *Tree) Gaps() []string { return t.hier.gaps() }
+
+// announcedFor is how long after a process was put into a group, or that was announced,
+// another one goes at once.
+const announcedFor = 5 * time.Millisecond
+
+// Announce has the kernel ready for a process to be put into a group in a moment: in
+// version 1 it waits, some ten milliseconds, until no other process is between being
+// forked and being in its group, unless it has done so just before. It returns when that
+// is so, and need not be waited for.
+func (t *Tree) Announce() {
+	now := time.Now()
+	if last := t.announced.Load(); now.UnixNano()-last > int64(announcedFor) && t.announced.CompareAndSwap(last, now.UnixNano()) {
+		t.hier.announce()
+	}
+}
 
 // New makes a group with these limits and no process in it. Where [Tree.Version] is 0
 // the group bounds nothing and its methods say [errors.ErrUnsupported], but for

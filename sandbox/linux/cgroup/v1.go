@@ -28,10 +28,16 @@ type v1 struct {
 	dirs   []string          // the same, each once
 	swap   bool              // memory+swap can be limited
 	gap    []string
+
+	self   string // tells which groups this process is in
+	inSelf string // what it said when the folders were made there
 }
 
-func newV1(own map[string]string, name string) (hierarchy, error) {
-	h := &v1{parent: map[string]string{}}
+func newV1(on machine, own map[string]string, name string) (hierarchy, error) {
+	h := &v1{parent: map[string]string{}, self: on.self}
+	if text, err := os.ReadFile(on.self); err == nil { // else nothing is announced
+		h.inSelf = string(text)
+	}
 	var failed error
 	for _, c := range v1Controllers {
 		dir, ok := own[c]
@@ -169,6 +175,16 @@ func (h *v1) open(name string) (member, error) {
 		return nil, errors.Join(err, m.release())
 	}
 	return m, nil
+}
+
+// announce puts this process where it is already, unless it isn't there any more. What
+// counts is that the kernel has to wait for it.
+func (h *v1) announce() {
+	if text, err := os.ReadFile(h.self); err != nil || h.inSelf == "" || string(text) != h.inSelf {
+		return
+	}
+	// Should it fail, the next one waits itself.
+	_ = writeFile(filepath.Dir(h.dirs[0]), "cgroup.procs", strconv.Itoa(os.Getpid()))
 }
 
 // v1Group is a group of version 1.

@@ -184,6 +184,7 @@ func (h *v2) version() int                 { return 2 }
 func (h *v2) folders() []string            { return []string{h.parent} }
 func (h *v2) gaps() []string               { return slices.Clone(h.gap) }
 func (h *v2) leftovers() ([]string, error) { return subfolders(h.parent) }
+func (h *v2) announce()                    {} // processes begin in their group
 func (h *v2) close() error                 { return h.place.undo(filepath.Base(h.parent)) }
 
 func (h *v2) make(name string) (member, error) {
