@@ -28,6 +28,8 @@ type Distribution struct {
 const (
 	// binShift leaves the exponent and seven bits of the mantissa.
 	binShift = 52 - 7
+	// noBin is the first index that no finite value has.
+	noBin = 0x7ff << (52 - binShift)
 	// maxBins bounds the bins of one distribution: 32 powers of two, all in use. What is
 	// spread wider has no percentiles.
 	maxBins = 4096
@@ -56,7 +58,7 @@ func (d *Distribution) AddSet(count, sum, least, greatest float64) {
 	}
 	switch {
 	case d.blurred:
-	case least == greatest && least >= 0:
+	case least == greatest && least >= 0 && !math.IsInf(least, 1):
 		d.bin(uint32(math.Float64bits(least+0)>>binShift), count) // 18 bits; adding 0 makes -0 one
 	default:
 		d.blur()
@@ -235,10 +237,10 @@ func (d *Distribution) SetBins(b []byte) error {
 	at := uint64(0)
 	for b = b[1:]; len(b) > 0; {
 		step, n := binary.Uvarint(b)
-		if n <= 0 {
+		if n <= 0 || step == 0 && len(d.bins) > 0 { // each bin is there once
 			return errDistribution
 		}
-		if at += step; step > math.MaxUint32 || at >= 1<<(64-binShift) || len(d.bins) == maxBins {
+		if at += step; step >= noBin || at >= noBin || len(d.bins) == maxBins {
 			return errDistribution
 		}
 		b = b[n:]
@@ -261,7 +263,7 @@ func (d *Distribution) SetBins(b []byte) error {
 		if d.bins == nil {
 			d.bins = make(map[uint32]float64, 8)
 		}
-		d.bins[uint32(at)] += count
+		d.bins[uint32(at)] = count
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package wick
 
 import (
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -118,6 +119,8 @@ func FuzzBins(f *testing.F) {
 	f.Add(d.AppendBins(nil))
 	f.Add([]byte{0})
 	f.Add([]byte{1, 200, 200, 3, 1})
+	f.Add(append(binary.AppendUvarint([]byte{1}, noBin), 2))                                 // of no finite value
+	f.Add([]byte{1, 5, 1, 0x7f, 0xef, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 0xef, 0, 0, 0, 0, 0, 0}) // one bin twice, whose sum is no number
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d Distribution
 		if d.SetBins(b) != nil {
