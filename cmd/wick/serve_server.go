@@ -110,6 +110,7 @@ func openServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err
 		}
 	}()
 	s.reserveFiles()
+	s.giveBackMemory()
 	if s.listener, err = listen(c); err != nil {
 		return nil, err
 	}
