@@ -353,13 +353,13 @@ func emitAll(list []wick.LogEvent, emit func([]wick.LogEvent) error) error {
 	return emit(list)
 }
 
-// newestChunks is after how many chunks what is too old is let go of.
+// newestChunks is how many chunks are read from the store at once, backwards.
 const newestChunks = 32
 
 // newest returns the newest records up to the query's limits, oldest first. It holds
 // little more in memory than those.
 func (v *view) newest(ctx context.Context) ([]wick.LogEvent, error) {
-	list, _ := v.last(v.fromMemory(nil))
+	list, full := v.last(v.fromMemory(nil))
 	seen := map[int64]bool{}
 	q := wick.LogQuery{Group: v.q.Group, Streams: v.q.Streams, From: v.q.From, To: v.q.To, RequestID: v.q.RequestID, Newest: true, Limit: newestChunks}
 	for {
@@ -372,17 +372,16 @@ func (v *view) newest(ctx context.Context) ([]wick.LogEvent, error) {
 			if seen[page[i].ID] {
 				continue
 			}
-			fresh, seen[page[i].ID] = true, true
-			if list = v.fromStore(list, &page[i]); len(seen)%newestChunks == 0 {
-				list, _ = v.last(list)
+			// Chunks come by their newest record, backwards: when that is older than all
+			// we have, the rest is too.
+			if full && list[0].Timestamp.After(page[i].Last) {
+				return own(list), nil
 			}
+			fresh, seen[page[i].ID] = true, true
+			list, full = v.last(v.fromChunk(list, &page[i], record.share))
 		}
-		var full bool
-		list, full = v.last(list)
-		// Chunks come by their newest record, backwards: when that is older than all
-		// we have, the rest is too.
-		if len(page) < q.Limit || full && list[0].Timestamp.After(page[len(page)-1].Last) {
-			return list, nil
+		if len(page) < q.Limit {
+			return own(list), nil
 		}
 		if !fresh { // more chunks end here than a page has
 			q.Limit *= 2
@@ -393,6 +392,14 @@ func (v *view) newest(ctx context.Context) ([]wick.LogEvent, error) {
 		}
 		q.Limit = max(q.Limit, min(4*q.Limit, scanChunks))
 	}
+}
+
+// own gives records texts of their own, so that they don't hold on to whole chunks.
+func own(list []wick.LogEvent) []wick.LogEvent {
+	for i := range list {
+		list[i].Message, list[i].RequestID = strings.Clone(list[i].Message), strings.Clone(list[i].RequestID)
+	}
+	return list
 }
 
 // last sorts records and returns the newest up to the query's limits, and whether those

@@ -392,6 +392,30 @@ func TestWhatIsntKeptIsSaid(t *testing.T) {
 	}
 }
 
+func TestAGroupHasFiveFiltersWithRegularExpressions(t *testing.T) {
+	h := newHarness(t)
+	h.group("g")
+	put := func(name, pattern string) error {
+		_, err := h.client.PutMetricFilter(h.ctx, &cloudwatchlogs.PutMetricFilterInput{
+			LogGroupName: aws.String("g"), FilterName: &name, FilterPattern: &pattern,
+			MetricTransformations: []types.MetricTransformation{{MetricName: aws.String("m"), MetricNamespace: aws.String("n"), MetricValue: aws.String("1")}},
+		})
+		return err
+	}
+	for i := range maxRegexFilters {
+		if err := put(fmt.Sprint(i), "%a|b%"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := put("0", "{ $.a = %c% }"); err != nil {
+		t.Errorf("one that is there is changed: %v", err)
+	}
+	if err := put("plain", "ERROR"); err != nil {
+		t.Errorf("one without: %v", err)
+	}
+	wantError(t, put("sixth", "%a%"), "LimitExceededException", "Resource limit exceeded.")
+}
+
 func TestMetricFilterIsTried(t *testing.T) {
 	h := newHarness(t)
 	out := must[*cloudwatchlogs.TestMetricFilterOutput](h)(h.client.TestMetricFilter(h.ctx, &cloudwatchlogs.TestMetricFilterInput{

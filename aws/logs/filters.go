@@ -88,6 +88,9 @@ func checkTransformation(t *types.MetricTransformation, systemFields int) error 
 
 // putFilter stores a filter and has it applied from now on.
 func (a *API) putFilter(ctx context.Context, f *wick.LogFilter, limit int) error {
+	if err := a.checkRegexes(ctx, f); err != nil {
+		return err
+	}
 	// What was printed before is not the filter's.
 	if err := a.settle(ctx); err != nil {
 		return err
@@ -96,6 +99,37 @@ func (a *API) putFilter(ctx context.Context, f *wick.LogFilter, limit int) error
 		return err
 	}
 	return a.filtersChanged(ctx, f.Group)
+}
+
+// maxRegexFilters is how many filters of a group may have regular expressions in their
+// patterns. Source: CloudWatch Logs quotas.
+const maxRegexFilters = 5
+
+// checkRegexes refuses a filter with a regular expression where there are enough.
+func (a *API) checkRegexes(ctx context.Context, f *wick.LogFilter) error {
+	has := func(pattern string) bool {
+		p, err := filter.Parse(pattern)
+		return err == nil && p.HasRegex()
+	}
+	if !has(f.Pattern) {
+		return nil
+	}
+	n := 0
+	for _, kind := range []wick.LogFilterKind{wick.MetricFilter, wick.SubscriptionFilter} {
+		all, err := a.o.Groups.LogFilters(ctx, wick.LogFilterQuery{Group: f.Group, Kind: kind})
+		if err != nil {
+			return err
+		}
+		for i := range all {
+			if (all[i].Kind != f.Kind || all[i].Name != f.Name) && has(all[i].Pattern) {
+				n++
+			}
+		}
+	}
+	if n >= maxRegexFilters {
+		return wick.Errorf(wick.TooManyRequests, "Resource limit exceeded.")
+	}
+	return nil
 }
 
 func (a *API) filtersChanged(ctx context.Context, id wick.LogGroupID) error {

@@ -41,7 +41,7 @@ func parseFields(pattern string) (*Filter, error) {
 	if p.space(); p.more() {
 		return nil, wrong("text follows the ]: %q", p.text[p.pos:])
 	}
-	return &Filter{match: func(message string, extract map[string]string) bool {
+	return &Filter{hasRegex: p.regexes > 0, match: func(message string, extract map[string]string) bool {
 		return matchFields(fields, gap, splitFields(message), extract)
 	}}, nil
 }

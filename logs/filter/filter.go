@@ -15,8 +15,12 @@ import (
 
 // Filter is a parsed pattern.
 type Filter struct {
-	match func(message string, extract map[string]string) bool
+	match    func(message string, extract map[string]string) bool
+	hasRegex bool
 }
+
+// HasRegex says whether there is a regular expression in the pattern: AWS counts those.
+func (f *Filter) HasRegex() bool { return f.hasRegex }
 
 // SyntaxError says what is wrong with a pattern.
 type SyntaxError struct{ Reason string }

@@ -140,7 +140,7 @@ func TestPatterns(t *testing.T) {
 
 func TestBrokenPatternsAreRefused(t *testing.T) {
 	for _, pattern := range []string{
-		`"open`, `%open`, `%%`, `%a!b%`, `%(a)%`, `%[%`, `?`, `-`, `""`,
+		`"open`, `%open`, `%%`, `%a% %b% %c%`, `{ $.a = %a% || $.b = %b% || $.c = %c% }`, `[a = %x% || a = %y% || a = %z%]`, `%a!b%`, `%(a)%`, `%[%`, `?`, `-`, `""`,
 		`[a, b`, `[a b]`, `[..., a, ...]`, `[a > x]`, `[a=1 && b=2]`, `[a] b`, `[a =, b]`, `[(a=1]`,
 		`{`, `{}`, `{ $.a }`, `{ a = 1 }`, `{ $.a = }`, `{ $.a = 1`, `{ $.a = 1 } x`, `{ ($.a = 1 }`, `{ $.a IS MAYBE }`, `{ $.a NOT }`,
 		`{ $. = 1 }`, `{ $.a[x] = 1 }`, `{ $.a[1 = 1 }`, `{ $['a = 1 }`, `{ $.a < "x" }`, `{ $.a = 1 && }`, `{` + strings.Repeat("(", 200),

@@ -38,7 +38,7 @@ func parseJSON(pattern string) (*Filter, error) {
 	if p.space(); p.more() {
 		return nil, wrong("text follows the }: %q", p.text[p.pos:])
 	}
-	return &Filter{match: func(message string, extract map[string]string) bool {
+	return &Filter{hasRegex: p.regexes > 0, match: func(message string, extract map[string]string) bool {
 		if i := strings.IndexFunc(message, func(r rune) bool { return r > ' ' }); i < 0 || message[i] != '{' && message[i] != '[' {
 			return false
 		}

@@ -8,8 +8,9 @@ import (
 
 // scanner reads a pattern from left to right.
 type scanner struct {
-	text string
-	pos  int
+	text    string
+	pos     int
+	regexes int // that were read
 }
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
@@ -76,6 +77,10 @@ func (s *scanner) quoted() (string, error) {
 // expressions. Source: filter pattern syntax, supported regular expressions.
 const regexSymbols = ` :_#=@/;,-^$?[]{}|\*+.`
 
+// maxRegexes is how many a pattern may have. Source: CloudWatch Logs quotas, regular
+// expressions.
+const maxRegexes = 2
+
 // regex reads an expression between percent signs.
 func (s *scanner) regex() (*regexp.Regexp, error) {
 	s.pos++
@@ -87,6 +92,9 @@ func (s *scanner) regex() (*regexp.Regexp, error) {
 	s.pos += end + 1
 	if expr == "" {
 		return nil, wrong("a regular expression is empty")
+	}
+	if s.regexes++; s.regexes > maxRegexes {
+		return nil, wrong("it has more than %d regular expressions", maxRegexes)
 	}
 	for i := range len(expr) {
 		c := expr[i]

@@ -64,7 +64,7 @@ func parseWords(pattern string) (*Filter, error) {
 	if len(all)+len(none) > 0 {
 		any = nil
 	}
-	return &Filter{match: func(message string, _ map[string]string) bool {
+	return &Filter{hasRegex: s.regexes > 0, match: func(message string, _ map[string]string) bool {
 		for _, t := range all {
 			if !t.in(message) {
 				return false

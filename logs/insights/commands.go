@@ -194,6 +194,10 @@ func (s *sorter) compare(a, b sortedRow) int {
 			return c
 		}
 	}
+	// The newest first is so within a millisecond, too.
+	if s.keys[0].of == name("@timestamp") && s.keys[0].descending {
+		return before(b.row.event, a.row.event)
+	}
 	return before(a.row.event, b.row.event)
 }
 
