@@ -301,7 +301,7 @@ func (s *Set) DropPacks(tree string) error {
 func (s *Set) SweepPacks(isThere func(tree string) bool) error {
 	return s.sweepPacks(func(folder string) bool {
 		tree, _, _ := strings.Cut(folder, "-")
-		return isThere(tree)
+		return !strings.HasPrefix(folder, ".") && isThere(tree)
 	})
 }
 
