@@ -185,8 +185,13 @@ func (p *Pool) want() {
 // system is full.
 const fillRetry = time.Second
 
+// fillAfter is how long a new pool has but the disk that showed that they can be made:
+// the first sandboxes, whose start the others would delay, make what they lack themselves.
+const fillAfter = 250 * time.Millisecond
+
 // fill keeps p.ahead disks ready, making one at a time, until ctx ends.
 func (p *Pool) fill(ctx context.Context) {
+	pause(ctx, fillAfter)
 	for ctx.Err() == nil {
 		p.mu.Lock()
 		missing := p.ahead - len(p.ready)

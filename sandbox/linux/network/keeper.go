@@ -22,6 +22,9 @@ const (
 	gather = 20 * time.Millisecond
 	// retryMaking is how long filling ahead pauses after a failure.
 	retryMaking = 5 * time.Second
+	// makeAhead is how long after the pool's opening slots are made ahead: the first
+	// sandboxes, whose start that would delay, make what they lack themselves.
+	makeAhead = 250 * time.Millisecond
 	// routesEvery bounds how often the host's routes are looked through for new ways
 	// outside; some hosts' change all the time.
 	routesEvery = time.Second
@@ -54,7 +57,8 @@ func (p *Pool) keep() {
 	if p.outside != nil {
 		routesChanged = p.outside.watch.changed
 	}
-	var makeAfter, trimAfter, routesAfter time.Time
+	makeAfter := time.Now().Add(makeAhead)
+	var trimAfter, routesAfter time.Time
 	changed := false
 	timer := time.NewTimer(0)
 	defer timer.Stop()
