@@ -53,6 +53,7 @@ type Fleet struct {
 	wg     sync.WaitGroup // starts, stops, the housekeeper, the stocker
 	short  chan struct{}  // wakes the stocker
 	burst  chan struct{}  // wakes who shares out the CPUs
+	crowd  chan struct{}  // has them looked at again
 
 	soonLimit time.Duration
 	cpuClock  cpuClock // keepPressure's
@@ -66,6 +67,7 @@ type Fleet struct {
 	busy      int               // members that work on an event
 	lookedAt  time.Time         // at what instances want of the CPUs
 	strained  bool              // a pool is sated, or its members haven't the usual part of the CPUs
+	resting   bool              // nobody looks at the CPUs, since too little is at work
 	hungry    []*pool           // pools with waiters for whom nothing could be started yet, in order
 	stocks    map[string]*stock // instances booted ahead, by instance.Plan.Key
 	full      bool              // the first in that line waits for memory
@@ -145,7 +147,7 @@ func New(o Options) *Fleet {
 	o.MaxStarting = orDefault(o.MaxStarting, max(4, 2*runtime.NumCPU()))
 	f := &Fleet{
 		o: o, pools: make(map[key]*pool), stocks: make(map[string]*stock),
-		short: make(chan struct{}, 1), burst: make(chan struct{}, 1), changed: make(chan struct{}), soonLimit: soonLimit,
+		short: make(chan struct{}, 1), burst: make(chan struct{}, 1), crowd: make(chan struct{}, 1), changed: make(chan struct{}), soonLimit: soonLimit,
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.wg.Go(f.keepHouse)

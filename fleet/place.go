@@ -65,6 +65,7 @@ func (f *Fleet) take(m *member) {
 	m.pool.busy++
 	f.busy++
 	f.noteBurst(m.pool)
+	f.noteCrowd()
 }
 
 // notBusy notes that an instance has no event any more; f.mu is held.

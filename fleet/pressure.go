@@ -36,7 +36,24 @@ const (
 // enoughForCPU is how many instances keep the CPUs busy whatever they do.
 func enoughForCPU() int { return 2 * runtime.GOMAXPROCS(0) }
 
-// keepPressure looks at the machine while there is more at work than CPUs.
+// crowded says whether there is more at work than CPUs; f.mu is held.
+func (f *Fleet) crowded() bool { return f.busy+f.starting > runtime.GOMAXPROCS(0) }
+
+// noteCrowd has the machine looked at again once there is more at work than CPUs; f.mu is
+// held.
+func (f *Fleet) noteCrowd() {
+	if !f.resting || !f.crowded() {
+		return
+	}
+	f.resting = false
+	select {
+	case f.crowd <- struct{}{}:
+	default: // it knows
+	}
+}
+
+// keepPressure looks at the machine while there is more at work than CPUs. An idle server
+// isn't woken for it.
 func (f *Fleet) keepPressure() {
 	tick := time.NewTicker(pressureEvery)
 	defer tick.Stop()
@@ -44,13 +61,17 @@ func (f *Fleet) keepPressure() {
 		select {
 		case <-f.burst:
 			f.balance()
+		case <-f.crowd:
+			tick.Reset(pressureEvery)
 		case now := <-tick.C:
 			f.mu.Lock()
-			calm := f.busy+f.starting <= runtime.GOMAXPROCS(0) && !f.strained
+			calm := !f.crowded() && !f.strained
+			f.resting = calm
 			due := now.Sub(f.lookedAt) >= lookEvery
 			f.mu.Unlock()
 			switch {
 			case calm:
+				tick.Stop()
 				continue
 			case due:
 				f.look(now)

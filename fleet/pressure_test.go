@@ -1,6 +1,9 @@
 package fleet
 
 import (
+	"context"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
@@ -101,6 +104,49 @@ func TestABurstDoesNotTakeTheInstancesOfOthersInUse(t *testing.T) {
 		}
 		if f.longestIdle(nil) != idle {
 			t.Errorf("%s: over the budget it doesn't go", c.what)
+		}
+	}
+}
+
+func TestTheMachineIsLookedAtOnlyWhileThereIsMoreAtWorkThanCPUs(t *testing.T) {
+	f := &Fleet{pools: map[key]*pool{}, burst: make(chan struct{}, 1), crowd: make(chan struct{}, 1)}
+	ctx, cancel := context.WithCancel(t.Context())
+	f.ctx = ctx
+	var watch sync.WaitGroup
+	watch.Go(f.keepPressure)
+	defer watch.Wait()
+	defer cancel()
+	resting := func(want bool) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); ; <-time.After(time.Millisecond) {
+			f.mu.Lock()
+			is := f.resting
+			f.mu.Unlock()
+			if is == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("nobody looks: %t", is)
+			}
+		}
+	}
+	for range 2 {
+		resting(true)
+		var all []*member
+		f.mu.Lock()
+		p := &pool{}
+		for range runtime.GOMAXPROCS(0) + 1 {
+			m := &member{pool: p}
+			f.take(m)
+			all = append(all, m)
+		}
+		is := f.resting
+		for _, m := range all {
+			f.notBusy(m)
+		}
+		f.mu.Unlock()
+		if is {
+			t.Fatal("nobody looks though there is more at work than CPUs")
 		}
 	}
 }

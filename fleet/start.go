@@ -66,6 +66,7 @@ func (f *Fleet) startOne(p *pool) {
 	m := &member{pool: p, bytes: p.typical, expires: f.expiry(time.Now())}
 	p.starting++
 	f.starting++
+	f.noteCrowd()
 	m.weight = p.startWeight()
 	f.lastStart = time.Now()
 	p.lastStart = f.lastStart
