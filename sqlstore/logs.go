@@ -188,7 +188,10 @@ func chunkQuery(q wick.LogQuery) (string, []any, error) {
 			filter(`c.last_ms < ? + g.span_ms`, to)
 		}
 	}
-	if len(q.Streams) > 0 {
+	switch {
+	case len(q.Streams) == 1:
+		filter(`c.stream_id = (SELECT id FROM log_streams WHERE group_id = g.id AND name = ?)`, q.Streams[0])
+	case len(q.Streams) > 1:
 		names, err := json.Marshal(q.Streams)
 		if err != nil {
 			return "", nil, err
@@ -210,10 +213,10 @@ func chunkQuery(q wick.LogQuery) (string, []any, error) {
 	}
 	// A deleted stream's chunks are still there, and it is in another group.
 	filter(`EXISTS (SELECT 1 FROM log_streams WHERE id = c.stream_id AND group_id = g.id)`)
-	order, from := `ORDER BY c.first_ms, c.id`, `log_chunks c`
+	order := `ORDER BY c.first_ms, c.id`
 	switch {
 	case q.Stored != nil:
-		order, from = `ORDER BY c.id`, `log_chunks c INDEXED BY log_chunks_group`
+		order = `ORDER BY c.id`
 	case q.Newest:
 		order = `ORDER BY c.last_ms DESC, c.id DESC`
 	}
@@ -227,11 +230,27 @@ func chunkQuery(q wick.LogQuery) (string, []any, error) {
 	}
 	args = append(args, limit)
 	query := `WITH wanted AS (
-		SELECT c.id FROM log_groups g, ` + from + `
+		SELECT c.id FROM log_groups g, log_chunks c ` + howToFind(&q) + `
 		WHERE g.account = ? AND g.region = ? AND g.name = ? AND ` + where.String() + ` ` + order + ` LIMIT ?)
 	SELECT c.id, s.name, c.first_ms, c.last_ms, c.first_seq, c.records, c.raw_bytes, ` + data + `
 	FROM wanted JOIN log_chunks c ON c.id = wanted.id JOIN log_streams s ON s.id = c.stream_id ` + order
 	return query, args, nil
+}
+
+// howToFind says by which index chunks are to be found. Left to itself the database goes
+// through all of a group's for the order's sake, also where a few of them are named.
+func howToFind(q *wick.LogQuery) string {
+	switch {
+	case len(q.IDs) > 0 || q.RequestID != "":
+		return `NOT INDEXED` // by their IDs
+	case q.Stored != nil:
+		return `INDEXED BY log_chunks_group`
+	case len(q.Streams) == 1 && q.Newest:
+		return `INDEXED BY log_chunks_stream_newest`
+	case len(q.Streams) == 1:
+		return `INDEXED BY log_chunks_stream`
+	}
+	return ``
 }
 
 func ceilMillis(t time.Time) int64 {
