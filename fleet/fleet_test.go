@@ -108,6 +108,12 @@ type theatre struct {
 
 func open(t *testing.T, o fleet.Options) *theatre {
 	t.Helper()
+	return openOn(t, o, func(code folder) instance.Code { return code })
+}
+
+// openOn opens one whose instances get their code in a way of the test's.
+func openOn(t *testing.T, o fleet.Options, by func(folder) instance.Code) *theatre {
+	t.Helper()
 	code := t.TempDir()
 	if err := os.WriteFile(filepath.Join(code, "bootstrap"), []byte(program), 0o755); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
@@ -127,7 +133,7 @@ func open(t *testing.T, o fleet.Options) *theatre {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	o.Log = log
 	o.Host = &instance.Host{
-		Driver: driver, Runtimes: set, Code: folder(code), Credentials: keys, Recorder: nothing{}, Log: log,
+		Driver: driver, Runtimes: set, Code: by(folder(code)), Credentials: keys, Recorder: nothing{}, Log: log,
 	}
 	th := &theatre{fleet.New(o), newGate(t)}
 	t.Cleanup(func() {
