@@ -97,10 +97,10 @@ exports.handler = async () => {
   return { Packed: [packed(__filename), packed(require.resolve("below"))], Value: value,
     Rest: [fs.readdirSync("/var/task").sort(), fs.readdirSync("/opt/nodejs"), top, stackOf(fail), stackOf(below.fail), Object.keys(require.cache), module.children.length] };
 };
-` + many(2000, "exports.f%[1]d = function (a, b) { return a * %[1]d + b };\n"),
+` + many(3000, "exports.f%[1]d = function (a, b) { return a * %[1]d + b };\n"),
 		},
 		layer: map[string]string{
-			"nodejs/node_modules/below/index.js": "exports.fail = () => { null.member };\n" + many(2000, "exports.f%[1]d = function (a, b) { return a - %[1]d + b };\n"),
+			"nodejs/node_modules/below/index.js": "exports.fail = () => { null.member };\n" + many(3000, "exports.f%[1]d = function (a, b) { return a - %[1]d + b };\n"),
 		},
 	},
 }
@@ -194,7 +194,7 @@ func hexOf(t *testing.T, sha *string) string {
 func awaitPacks(t *testing.T, dataDir string, since time.Time, shas ...string) []string {
 	t.Helper()
 	var packs []string
-	deadline := time.Now().Add(wickserver.Patience)
+	deadline := time.Now().Add(3 * wickserver.Patience) // with half a CPU, and one after the other
 	for _, sha := range shas {
 		for {
 			sums, err := filepath.Glob(filepath.Join(dataDir, "runtimes", "packs", sha+"-*.sum"))
