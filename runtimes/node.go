@@ -73,7 +73,7 @@ var node = &language{
 		counts: func(name string, size int64) bool {
 			return size >= nodeLeastBytes && (strings.HasSuffix(name, ".js") || strings.HasSuffix(name, ".cjs"))
 		},
-		worth: 64 << 10,
+		worth: 128 << 10,
 	},
 }
 

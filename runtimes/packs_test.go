@@ -26,6 +26,18 @@ type packed struct {
 func (k packed) start(t *testing.T, stem bool) *process {
 	t.Helper()
 	m := match(t, k.Runtime)
+	p := k.process(t, m)
+	if !stem || set(t).NeedsOrdinary(m, k.Function()) {
+		bootOrdinary(t, p, m, k.program)
+		return p
+	}
+	assign(p, bootStem(t, p, m, k.program), m, k.program)
+	return p
+}
+
+// process returns one that isn't started, with the program and its pack in place.
+func (k packed) process(t testing.TB, m Match) *process {
+	t.Helper()
 	l := m.Language.known()
 	bootstrap := filepath.Join(t.TempDir(), "runtime")
 	if err := linkTree(set(t).bootstraps[m.Language], bootstrap); err != nil {
@@ -40,15 +52,10 @@ func (k packed) start(t *testing.T, stem bool) *process {
 		pack = k.damage(pack)
 	}
 	rewrite(t, filepath.Join(bootstrap, l.packs.folder, packTargets[taskDir]), map[string]string{packName: string(pack)})
-	if !stem || set(t).NeedsOrdinary(m, k.Function()) {
-		bootOrdinary(t, p, m, k.program)
-		return p
-	}
-	assign(p, bootStem(t, p, m, k.program), m, k.program)
 	return p
 }
 
-func rewrite(t *testing.T, dir string, files map[string]string) {
+func rewrite(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // a function's code
@@ -58,7 +65,7 @@ func rewrite(t *testing.T, dir string, files map[string]string) {
 }
 
 // makePack compiles a process's code, however little it is.
-func makePack(t *testing.T, m Match, p *process) []byte {
+func makePack(t testing.TB, m Match, p *process) []byte {
 	t.Helper()
 	l := m.Language.known()
 	args := l.packs.command(l.program(m.Interpreter), taskDir)

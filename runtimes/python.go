@@ -61,7 +61,7 @@ var python = &language{
 			}
 		},
 		counts: func(name string, _ int64) bool { return strings.HasSuffix(name, ".py") },
-		worth:  16 << 10,
+		worth:  8 << 10,
 	},
 }
 

@@ -21,7 +21,6 @@ export function useCompiled(names) {
   if (byDefault === undefined || NODE_OPTIONS !== undefined || NODE_V8_COVERAGE !== undefined) {
     return;
   }
-  const modules = new Map();
   for (const name of names.filter((name) => existsSync(name))) {
     try {
       withPack(name, (entries, flagsAt) => {
@@ -34,17 +33,25 @@ export function useCompiled(names) {
     }
   }
   if (modules.size > 0) {
-    install(modules);
+    install();
   }
+}
+
+const modules = new Map(); // by file: where the code of each is
+const original = Module.prototype._compile;
+let standIn;
+
+// prepareForCompiled does ahead, in a stem, what the first module from a pack needs.
+export function prepareForCompiled() {
+  standIn ??= byDefault && makeStandIn();
 }
 
 // install has the modules that are in a pack compiled by a function of ours. They get it
 // when Node puts them into its cache, before it loads them, so that others don't have it
 // on their stack, and Module.prototype stays what it is.
-function install(modules) {
-  const original = Module.prototype._compile;
+function install() {
+  prepareForCompiled();
   const loader = Module._extensions[".js"];
-  let compile;
   for (const file of modules.keys()) {
     Object.defineProperty(Module._cache, file, {
       configurable: true,
@@ -58,8 +65,7 @@ function install(modules) {
           Module._extensions[".js"] === loader && // or may change it
           !process.sourceMapsEnabled
         ) {
-          compile ??= standIn(original, modules);
-          const own = { value: compile, configurable: true, writable: true };
+          const own = { value: standIn, configurable: true, writable: true };
           Object.defineProperty(module, "_compile", own);
         }
       },
@@ -67,10 +73,10 @@ function install(modules) {
   }
 }
 
-// standIn returns a function that does what Module.prototype._compile does with code from
-// a pack, and that looks like it.
-function standIn(original, modules) {
-  const [file, line, column] = position(original);
+// makeStandIn returns a function that does what Module.prototype._compile does with code
+// from a pack, and that looks like it.
+function makeStandIn() {
+  const [file, line, column] = position();
   // What a caller sees of a frame is the place of the call under way in it.
   const source = `(find, apply) => {
     const Module = { prototype: {} };
@@ -87,13 +93,13 @@ ${" ".repeat(column - 1)}apply(code, self, given);
   return make((module, content, filename, format) => {
     const code = format !== "module" && compiled(modules.get(filename), content, filename);
     return code
-      ? [code, module.exports, surroundings(original, module, filename, format)]
+      ? [code, module.exports, surroundings(module, filename, format)]
       : [original, module, [content, filename, format]];
   }, Reflect.apply);
 }
 
 // surroundings returns what Node calls a module's code with: exports, require and so on.
-function surroundings(original, module, filename, format) {
+function surroundings(module, filename, format) {
   const exports = module.exports;
   let given;
   module.exports = (all) => {
@@ -110,7 +116,7 @@ function surroundings(original, module, filename, format) {
 
 // position returns in which file of Node's, in which line and column, it calls a module's
 // code.
-function position(original) {
+function position() {
   const before = Object.getOwnPropertyDescriptors(Error);
   const module = new Module("/");
   module.filename = "/";

@@ -9,9 +9,10 @@ import { fileURLToPath } from "node:url";
 import v8 from "node:v8";
 import { RuntimeApi } from "./api.mjs";
 import { serveClassic } from "./classic.mjs";
-import { useCompiled } from "./compiled.mjs";
+import { prepareForCompiled, useCompiled } from "./compiled.mjs";
 import { serveModern } from "./modern.mjs";
 import { patchConsole } from "./log.mjs";
+import { shrink } from "./shrink.mjs";
 
 // From this version of the runtime on, AWS runs another client: handlers are async
 // and nothing waits for the event loop to empty.
@@ -36,7 +37,8 @@ export async function main(require) {
   } else {
     api = RuntimeApi.inherit(Number(stem));
     await import("./warm.mjs");
-    globalThis.gc?.(); // a small heap to wait with, and to measure later growth by
+    prepareForCompiled();
+    shrink();
     become(JSON.parse(await api.assignment()).env);
   }
   process.chdir(process.env.LAMBDA_TASK_ROOT);
