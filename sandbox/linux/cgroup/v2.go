@@ -64,7 +64,7 @@ func newV2(on machine, own, top, name string) (hierarchy, error) {
 		}
 	}
 	if slices.Contains(h.has, "cpu") && exists(h.parent, "cpu.weight") {
-		if err := writeFile(h.parent, "cpu.weight", weightText(treeWeight())); err != nil {
+		if err := writeFile(h.parent, "cpu.weight", weightText(treeWeight(), usualWeight)); err != nil {
 			return nil, errors.Join(err, h.close())
 		}
 	}
@@ -196,6 +196,9 @@ func (h *v2) make(name string) (member, error) {
 	if err != nil {
 		return nil, errors.Join(err, removeFolder(dir))
 	}
+	if err := m.weigh(sandbox.UsualWeight); err != nil {
+		return nil, errors.Join(err, m.release(), removeFolder(dir))
+	}
 	return m, nil
 }
 
@@ -283,16 +286,22 @@ func (m *v2Group) kill() (bool, error) {
 }
 
 func (m *v2Group) weigh(weight int) error {
-	if !m.has("cpu") {
+	if !m.has("cpu") || !exists(m.dir, "cpu.weight") {
 		return nil
 	}
-	return writeFile(m.dir, "cpu.weight", weightText(weight))
+	return writeFile(m.dir, "cpu.weight", weightText(weight, groupWeight))
 }
 
-// weightText scales a weight to what is usual in version 2, 100 of 10,000 at most.
-func weightText(weight int) string {
-	const usual, most = 100, 10_000
-	return strconv.Itoa(min(max(weight*usual/sandbox.UsualWeight, 1), most))
+// Weights of version 2 go from 1 to 10,000. What is usual is 100, which groups below one
+// of ours, being among themselves, needn't mind: theirs is more, to be a fraction of.
+const (
+	usualWeight = 100
+	groupWeight = 2_500
+)
+
+// weightText returns a weight as version 2 has it, where that of a usual one is given.
+func weightText(weight, usual int) string {
+	return strconv.Itoa(min(max(weight*usual/sandbox.UsualWeight, 1), 10_000))
 }
 
 func (m *v2Group) limit(old *sandbox.Limits, l sandbox.Limits) error {

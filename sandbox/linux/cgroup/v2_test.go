@@ -351,3 +351,23 @@ func TestWhereThePeakCannotBeResetReadingsAreIt(t *testing.T) {
 	}
 	expect(10_000_000, 10_000_000)
 }
+
+func TestWeightsOfVersion2AreFractionsOfAUsualOne(t *testing.T) {
+	for _, c := range []struct {
+		weight, usual int
+		want          string
+	}{
+		{sandbox.UsualWeight, usualWeight, "100"},
+		{64 * sandbox.UsualWeight, usualWeight, "6400"},
+		{200 * sandbox.UsualWeight, usualWeight, "10000"},
+		{sandbox.UsualWeight, groupWeight, "2500"},
+		{sandbox.UsualWeight / 8, groupWeight, "312"},
+		{sandbox.UsualWeight / 8 / 32, groupWeight, "9"},
+		{sandbox.MinWeight, groupWeight, "4"},
+		{0, groupWeight, "1"},
+	} {
+		if got := weightText(c.weight, c.usual); got != c.want {
+			t.Errorf("%d, where %d is usual, is %s, not %s", c.weight, c.usual, got, c.want)
+		}
+	}
+}
