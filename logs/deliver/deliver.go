@@ -31,7 +31,7 @@ type Metric struct {
 	At              time.Time
 }
 
-// Metrics takes what metric filters make. It must not block.
+// Metrics takes what metric filters make, and what came of deliveries. It must not block.
 type Metrics interface{ Put(m Metric) }
 
 // Options configure Open. Logs and Groups are needed.

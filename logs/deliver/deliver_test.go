@@ -41,8 +41,9 @@ type harness struct {
 
 	mu      sync.Mutex
 	got     []message
-	metrics []Metric
-	changed chan struct{} // of size 1: got or metrics grew
+	metrics []Metric           // of metric filters
+	sums    map[string]float64 // of deliveries, by name and dimensions
+	changed chan struct{}      // of size 1: got or metrics grew
 }
 
 // newHarness opens one; invoke nil is a function that takes everything.
@@ -146,7 +147,14 @@ func (h *harness) take(event []byte) {
 // Put implements Metrics.
 func (h *harness) Put(m Metric) {
 	h.mu.Lock()
-	h.metrics = append(h.metrics, m)
+	if m.Namespace == "AWS/Logs" {
+		if h.sums == nil {
+			h.sums = map[string]float64{}
+		}
+		h.sums[fmt.Sprint(m.Name, " ", m.Dimensions)] += m.Value
+	} else {
+		h.metrics = append(h.metrics, m)
+	}
 	h.mu.Unlock()
 	h.grew()
 }
@@ -236,6 +244,12 @@ func TestADeliveryIsTriedAgain(t *testing.T) {
 	h.until("the delivery", func() bool { return len(h.got) == 1 && h.d.Stats().Delivered == 1 })
 	if s := h.d.Stats(); s.Failed != 5 || s.Delivered != 1 || s.Dropped != 0 {
 		t.Errorf("counted %+v", s)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	const of = " map[DestinationType:Lambda FilterName:s LogGroupName:g]"
+	if h.sums["DeliveryThrottling"+of] != 5 || h.sums["ForwardedLogEvents"+of] != 1 || h.sums["ForwardedBytes"+of] == 0 || len(h.sums) != 3 {
+		t.Errorf("measured %v", h.sums)
 	}
 }
 

@@ -77,9 +77,19 @@ func (s *subscription) try(t *target, stream string, batch []queued) error {
 		}
 		err := s.d.o.Invoke(s.ctx, t.function, t.qualifier, event)
 		if err == nil {
+			s.d.measure(&t.f, "ForwardedLogEvents", "Count", len(batch))
+			s.d.measure(&t.f, "ForwardedBytes", "Bytes", len(event))
 			return nil
 		}
+		if s.ctx.Err() != nil {
+			return err
+		}
 		s.d.stats.failed.Add(1)
+		if wick.KindOf(err) == wick.TooManyRequests {
+			s.d.measure(&t.f, "DeliveryThrottling", "Count", len(batch))
+		} else {
+			s.d.measure(&t.f, "DeliveryErrors", "Count", len(batch))
+		}
 		if errors.Is(err, ErrFunctionFailed) {
 			if failures++; failures == functionTries {
 				return err
@@ -98,6 +108,18 @@ func (s *subscription) try(t *target, stream string, batch []queued) error {
 		}
 		delay = min(2*delay, maxRetryDelay)
 	}
+}
+
+// measure makes a value of one of the metrics that AWS has of subscriptions.
+// Source: CloudWatch Logs, monitoring with CloudWatch metrics.
+func (d *Deliver) measure(f *wick.LogFilter, name, unit string, value int) {
+	if d.o.Metrics == nil {
+		return
+	}
+	d.o.Metrics.Put(Metric{
+		Account: f.Group.Account, Region: f.Group.Region, Namespace: "AWS/Logs", Name: name, Unit: unit, Value: float64(value), At: time.Now(),
+		Dimensions: map[string]string{"LogGroupName": f.Group.Name, "DestinationType": "Lambda", "FilterName": f.Name},
+	})
 }
 
 // event renders a batch as the function gets it.

@@ -178,6 +178,10 @@ def subscriptions():
             Namespace="Journey", MetricName="Size", Statistics=["Sum"], Unit="Bytes", Period=3600,
             StartTime=now // 1000 - 7200, EndTime=now // 1000 + 7200)["Datapoints"]]
     equal("a metric filter's sum", sums, [42.0])
+    forwarded = [p["Sum"] for p in cloudwatch.get_metric_statistics(
+        Namespace="AWS/Logs", MetricName="ForwardedLogEvents", Statistics=["Sum"], Period=3600, StartTime=now // 1000 - 7200, EndTime=now // 1000 + 7200,
+        Dimensions=[{"Name": n, "Value": v} for n, v in (("LogGroupName", OWN), ("DestinationType", "Lambda"), ("FilterName", "errors"))])["Datapoints"]]
+    equal("what a subscription forwarded", forwarded, [1.0])
     found = logs.describe_subscription_filters(logGroupName=OWN)["subscriptionFilters"]
     equal("subscriptions", [(f["filterName"], f["distribution"]) for f in found], [("errors", "ByLogStream"), ("warnings", "ByLogStream")])
     functions.delete_function(FunctionName="subscriber")
