@@ -323,7 +323,7 @@ func TestASlowFunctionHoldsNothingUpAndMissesNothing(t *testing.T) {
 			return ctx.Err()
 		}
 	}, subscribe(""))
-	const lines = 5000 // many times what waits in memory
+	const lines = 2000 // several times what waits in memory
 	h.lines("a", 0, lines)
 	s := h.d.groups[testGroup].subscriptions[0]
 	h.until("it", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.bytes >= h.o.MaxWaiting })
