@@ -42,17 +42,12 @@ func (i *Instance) receiveSegments(pc net.PacketConn, to Traces) {
 	if err != nil {
 		return // closed already
 	}
-	var second time.Time
-	count, bytes := 0, 0 // in that second
+	var rate datagramRate
 	// The callback is called whenever something has come; an error means that the
 	// socket was closed, which is how this ends.
 	_ = raw.Read(func(fd uintptr) bool {
 		for i.receiveSegment(int(fd), func(b []byte) {
-			if now := time.Now(); now.Sub(second) >= time.Second {
-				second, count, bytes = now, 0, 0
-			}
-			count, bytes = count+1, bytes+len(b)
-			if count > maxDatagramsPerSecond || bytes > maxDatagramBytesPerSecond {
+			if !rate.takes(len(b), time.Now()) {
 				to.Drop(1)
 			} else if src := i.journal.source(); src != nil {
 				to.Datagram(src, b)
@@ -61,6 +56,21 @@ func (i *Instance) receiveSegments(pc net.PacketConn, to Traces) {
 		}
 		return false
 	})
+}
+
+// datagramRate is what has come in a second.
+type datagramRate struct {
+	began        time.Time
+	count, bytes int
+}
+
+// takes counts a datagram, and says whether it is within the bounds.
+func (r *datagramRate) takes(size int, now time.Time) bool {
+	if now.Sub(r.began) >= time.Second {
+		*r = datagramRate{began: now}
+	}
+	r.count, r.bytes = r.count+1, r.bytes+size
+	return r.count <= maxDatagramsPerSecond && r.bytes <= maxDatagramBytesPerSecond
 }
 
 // receiveSegment reads one datagram, if there is one, and says whether there may be more.
