@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-const patience = 30 * time.Second
+const patience = time.Minute
 
 var testGroup = wick.LogGroupID{Account: "111111111111", Region: "us-east-1", Name: "g"}
 
