@@ -39,11 +39,15 @@ export function useCompiled(names) {
 
 const modules = new Map(); // by file: where the code of each is
 const original = Module.prototype._compile;
-let standIn;
+let standIn; // undefined, too, in a Node that is not as we know it
 
 // prepareForCompiled does ahead, in a stem, what the first module from a pack needs.
 export function prepareForCompiled() {
-  standIn ??= byDefault && makeStandIn();
+  try {
+    standIn ??= byDefault && makeStandIn();
+  } catch {
+    // Modules are compiled as they are loaded.
+  }
 }
 
 // install has the modules that are in a pack compiled by a function of ours. They get it
@@ -51,6 +55,9 @@ export function prepareForCompiled() {
 // on their stack, and Module.prototype stays what it is.
 function install() {
   prepareForCompiled();
+  if (!standIn) {
+    return;
+  }
   const loader = Module._extensions[".js"];
   for (const file of modules.keys()) {
     Object.defineProperty(Module._cache, file, {
