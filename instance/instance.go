@@ -68,6 +68,8 @@ type Host struct {
 	Egress         bool
 	Preparer       *Preparer // nil: nothing is prepared
 
+	booted sync.Map // Keys of plans that an instance was booted by
+
 	lastWords time.Duration // 0: lastWordsTime
 }
 

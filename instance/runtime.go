@@ -173,6 +173,9 @@ func (i *Instance) startRuntime() error {
 	var files []*os.File
 	if i.plan.Stem {
 		cmd = i.host.Runtimes.Stem(i.plan.Match, i.plan.Like)
+		if _, others := i.host.booted.LoadOrStore(i.plan.Key, true); !others {
+			cmd.Env = append(cmd.Env, runtimes.StemAtOnce)
+		}
 		ours, theirs, err := socketPair()
 		if err != nil {
 			return err

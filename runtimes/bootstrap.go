@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 )
 
-//go:embed node/index.mjs node/ca-cert.pem node/wick/*.mjs
+//go:embed node/index.mjs node/ca-cert.pem node/wick/*.mjs node/wick-native-*.node
 //go:embed python/bootstrap.py python/wick_runtime/*.py
 //go:embed ruby/lib
 //go:embed dotnet/bootstrap dotnet/*.dll dotnet/*.json

@@ -18,6 +18,10 @@ type Command struct {
 	Dir string
 }
 
+// StemAtOnce, KEY=VALUE, is for a stem that somebody may be waiting for: it leaves out what
+// only saves memory while it waits.
+const StemAtOnce = "WICK_STEM_AT_ONCE=1"
+
 // StemFD is the descriptor a stem finds its connected socket at.
 const StemFD = 3
 

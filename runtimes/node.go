@@ -9,6 +9,8 @@ import (
 	"github.com/wick-run/wick"
 )
 
+//go:generate node/native/build.sh
+
 var node = &language{
 	name: Node, title: "Node.js", prefix: "nodejs",
 	identifier: regexp.MustCompile(`^(\d{1,3})(?:\..+)?$`),

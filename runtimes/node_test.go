@@ -1,6 +1,10 @@
 package runtimes
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -33,6 +37,61 @@ const (
 )
 
 func TestNodeBehaves(t *testing.T) { runBehaviours(t, nodeBehaviours()) }
+
+// TestAStemsMemoryIsGivenBack compares one that only booted with one that gave back what
+// that took.
+func TestAStemsMemoryIsGivenBack(t *testing.T) {
+	m := match(t, "nodejs20.x")
+	if _, err := os.Stat("/proc/self/smaps_rollup"); err != nil {
+		t.Skipf("the memory of processes isn't told here: %v", err)
+	}
+	boot := func(variables ...string) int {
+		p := newProcess(t, m)
+		prog := js("exports.handler = async () => 1")
+		p.Write(prog)
+		c := set(t).Stem(m, prog.Function())
+		p.Start(c.Path, c.Args, append(c.Env, variables...), c.Dir, p.Connect())
+		conn := runner.Receive(p, p.Assigns, "the stem's question")
+		kB := kilobytes(readFile(t, fmt.Sprintf("/proc/%d/smaps_rollup", p.Cmd.Process.Pid)), "Private_Dirty:")
+		assign(p, conn, m, prog)
+		p.Invoke(event{Payload: "1"})
+		p.Stop()
+		return kB
+	}
+	large, small := boot(StemAtOnce), boot()
+	t.Logf("%d kB, and %d kB", large, small)
+	if small+512 > large {
+		t.Errorf("a stem has %d kB, one that is needed at once %d kB", small, large)
+	}
+}
+
+// TestTheNodeLibraryIsOfItsSource builds the embedded libraries again.
+func TestTheNodeLibraryIsOfItsSource(t *testing.T) {
+	for _, compiler := range []string{"x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc"} {
+		if _, err := exec.LookPath(compiler); err != nil {
+			t.Skipf("no %s on PATH: run scripts/install-tools generators", compiler)
+		}
+	}
+	out := t.TempDir()
+	if text, err := exec.Command("node/native/build.sh", out).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		name := "wick-native-" + arch + ".node"
+		if readFile(t, filepath.Join(out, name)) != readFile(t, filepath.Join("node", name)) {
+			t.Errorf("node/%s isn't what its source gives: run go generate ./runtimes", name)
+		}
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
 
 func nodeBehaviours() []behaviour {
 	return []behaviour{

@@ -38,7 +38,9 @@ export async function main(require) {
     api = RuntimeApi.inherit(Number(stem));
     await import("./warm.mjs");
     prepareForCompiled();
-    shrink();
+    if (process.env.WICK_STEM_AT_ONCE === undefined) {
+      shrink();
+    }
     become(JSON.parse(await api.assignment()).env);
   }
   process.chdir(process.env.LAMBDA_TASK_ROOT);
