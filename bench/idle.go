@@ -97,7 +97,7 @@ type census struct {
 	count        map[string]int
 	cpu          time.Duration // of the instances
 	serverCPU    time.Duration
-	available    int64
+	machine      machineMemory
 }
 
 func (c census) sum() (all int64) {
@@ -116,7 +116,7 @@ func (b *bench) census(ctx context.Context, w *wickServer) (census, error) {
 	if c.serverCPU, err = cpuTime(server); err != nil {
 		return c, err
 	}
-	if c.available, err = available(); err != nil {
+	if c.machine, err = memoryOfMachine(); err != nil {
 		return c, err
 	}
 	all, err := below(server)
@@ -141,7 +141,7 @@ func (b *bench) census(ctx context.Context, w *wickServer) (census, error) {
 func (b *bench) addIdle(before, then, now census, again sample, count int, watch time.Duration, how string) {
 	const gib = 1 << 30
 	limit := 8 * float64(count) / 1000
-	gone := float64(before.available-now.available) / gib
+	gone := float64(before.machine.available-now.machine.available) / gib
 	pss := float64(now.sum()) / gib
 	b.add(row{what: fmt.Sprintf("%d idle instances: what the machine has less of (MemAvailable); processes alone (PSS, the server's too) %.2f GiB", count, pss), how: how}.
 		under(max(gone, pss), limit, "%.2f GiB"))
@@ -151,6 +151,14 @@ func (b *bench) addIdle(before, then, now census, again sample, count int, watch
 			b.add(row{what: fmt.Sprintf("%d idle instances: memory of one %s process (PSS; its own alone: %s)", count, what, mib(now.private[name]/n)), figure: mib(now.pss[name] / n), how: how})
 		}
 	}
+	each := func(part func(machineMemory) int64) string {
+		return fmt.Sprintf("%.0f KiB", float64(part(now.machine)-part(before.machine))/float64(count)/(1<<10))
+	}
+	b.add(row{
+		what: fmt.Sprintf("%d idle instances: the kernel's memory for one: page tables %s, threads' stacks %s; objects it can't free", count,
+			each(func(m machineMemory) int64 { return m.tables }), each(func(m machineMemory) int64 { return m.stacks })),
+		figure: each(func(m machineMemory) int64 { return m.objects }), how: "half of them Python, half Node.js; all of the machine's, before and after",
+	})
 	cpu := 100 * (now.cpu - then.cpu).Seconds() / watch.Seconds()
 	b.add(row{what: fmt.Sprintf("%d idle instances: CPU they use; the server uses %.1f %% of one", count, 100*(now.serverCPU-then.serverCPU).Seconds()/watch.Seconds()), how: fmt.Sprintf("in %v", watch)}.
 		under(cpu, 0, "%.1f %%"))

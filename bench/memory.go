@@ -34,19 +34,35 @@ func memoryOf(pid int) (memory, error) {
 	return m, nil
 }
 
-// available returns what the kernel says is available of the machine's memory.
-func available() (int64, error) {
+// machineMemory is what the kernel says of the machine's memory, in bytes: what is
+// available, and what it has itself for page tables, threads' stacks, and objects that it
+// can't do without.
+type machineMemory struct{ available, tables, stacks, objects int64 }
+
+func memoryOfMachine() (machineMemory, error) {
+	var m machineMemory
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
-		return 0, err
+		return m, err
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
-			n, err := strconv.ParseInt(firstField(rest), 10, 64)
-			return n << 10, err
+		name, value, _ := strings.Cut(line, ":")
+		n, _ := strconv.ParseInt(firstField(value), 10, 64) // all are numbers
+		switch name {
+		case "MemAvailable":
+			m.available = n << 10
+		case "PageTables":
+			m.tables = n << 10
+		case "KernelStack":
+			m.stacks = n << 10
+		case "SUnreclaim":
+			m.objects = n << 10
 		}
 	}
-	return 0, fmt.Errorf("/proc/meminfo doesn't say what is available")
+	if m.available == 0 {
+		return m, fmt.Errorf("/proc/meminfo doesn't say what is available")
+	}
+	return m, nil
 }
 
 // stat returns a process's parent and the CPU time it has used.
