@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -17,7 +18,7 @@ import (
 	"github.com/wick-run/wick"
 )
 
-// newGRPCReceiver is newReceiver for gRPC: HTTP/2, without TLS or with it.
+// newGRPCReceiver is newReceiver for gRPC: HTTP/2 without TLS.
 func newGRPCReceiver(t *testing.T, answers ...func(http.ResponseWriter)) *receiver {
 	t.Helper()
 	r := &receiver{t: t, answers: answers, changed: make(chan struct{}, 1)}
@@ -97,6 +98,20 @@ func TestAllSignalsGoOverGRPC(t *testing.T) {
 	if spans, logs, values := e.Stats(); spans.Sent != 1 || logs.Sent != 1 || values.Sent != 1 {
 		t.Errorf("counted %+v, %+v, %+v", spans, logs, values)
 	}
+}
+
+func TestCallsGoOverTLS(t *testing.T) {
+	r := &receiver{t: t, changed: make(chan struct{}, 1)}
+	r.Server = httptest.NewUnstartedServer(r)
+	r.EnableHTTP2 = true
+	r.StartTLS()
+	t.Cleanup(r.Close)
+	e := open(t, Options{Endpoint: r.URL, Protocol: GRPC})
+	// The test's authority is trusted before anything is sent.
+	trusted := r.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	e.transport.(*overGRPC).client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: trusted}
+	e.Record(time.Now(), source, line(1))
+	r.until("the record", func() bool { return r.sent() == 1 })
 }
 
 func TestACallIsMadeAgainWhereThatCanHelp(t *testing.T) {
