@@ -3,7 +3,6 @@ package fleet
 import (
 	"math"
 	"math/bits"
-	"runtime"
 	"slices"
 	"time"
 
@@ -60,7 +59,7 @@ func (f *Fleet) weighUp(want map[*pool]wants, now time.Time) {
 			demands = append(demands, p.demand)
 		}
 	}
-	most := part(demands, float64(runtime.GOMAXPROCS(0))) * slack
+	most := part(demands, float64(cpus)) * slack
 	for _, p := range f.pools {
 		p.greedy = p.demand > most
 	}
@@ -72,16 +71,17 @@ const demandKept = 4 * lookEvery
 // guess has a pool that has more instances at work than there are CPUs, and of which
 // nothing is known yet, count as one that wants them all; Fleet.mu is held.
 func (p *pool) guess(now time.Time) {
-	if p.busy > runtime.GOMAXPROCS(0) && now.Sub(p.demandAt) > demandKept {
+	if p.busy > cpus && now.Sub(p.demandAt) > demandKept {
 		p.demand = float64(p.busy)
 		p.greedy = true
 	}
 }
 
-// noteBurst has the CPUs shared out at once when a pool has got more instances at work
-// than there are CPUs; f.mu is held.
+// noteBurst has the CPUs shared out at once when a pool of which nothing is known has got
+// more instances at work than there are CPUs; f.mu is held.
 func (f *Fleet) noteBurst(p *pool) {
-	if p.busy != runtime.GOMAXPROCS(0)+1 || p.greedy {
+	// The cheap questions come first: this is asked with every event.
+	if p.busy != cpus+1 || p.greedy || time.Since(p.demandAt) <= demandKept {
 		return
 	}
 	select {

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"math"
-	"runtime"
 	"testing"
 	"time"
 
@@ -97,7 +96,7 @@ func TestABurstOfWhichNothingIsKnownCountsAsGreedyAtOnce(t *testing.T) {
 			return false
 		}
 	}
-	for range runtime.GOMAXPROCS(0) {
+	for range cpus {
 		f.take(&member{pool: p})
 	}
 	if p.guess(now); p.greedy || told() {

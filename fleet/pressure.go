@@ -22,7 +22,7 @@ const (
 	wantsCPU = 0.7
 	// sampleOf is how many of a function's instances are looked at for that, and
 	// samplesOfAll how many of all functions' together.
-	sampleOf     = 8
+	sampleOf     = 4
 	samplesOfAll = 64
 	// pressureEvery is how often the machine is looked at while there is more at work than
 	// CPUs, and lookEvery how often the instances are.
@@ -33,11 +33,15 @@ const (
 	calmLooks = 2
 )
 
+// cpus is how many there are for this process. It is asked for once, since that takes a
+// lock of Go's scheduler.
+var cpus = runtime.GOMAXPROCS(0)
+
 // enoughForCPU is how many instances keep the CPUs busy whatever they do.
-func enoughForCPU() int { return 2 * runtime.GOMAXPROCS(0) }
+func enoughForCPU() int { return 2 * cpus }
 
 // crowded says whether there is more at work than CPUs; f.mu is held.
-func (f *Fleet) crowded() bool { return f.busy+f.starting > runtime.GOMAXPROCS(0) }
+func (f *Fleet) crowded() bool { return f.busy+f.starting > cpus }
 
 // noteCrowd has the machine looked at again once there is more at work than CPUs; f.mu is
 // held.

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -135,7 +134,7 @@ func TestTheMachineIsLookedAtOnlyWhileThereIsMoreAtWorkThanCPUs(t *testing.T) {
 		var all []*member
 		f.mu.Lock()
 		p := &pool{}
-		for range runtime.GOMAXPROCS(0) + 1 {
+		for range cpus + 1 {
 			m := &member{pool: p}
 			f.take(m)
 			all = append(all, m)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -181,7 +180,7 @@ func (f *Fleet) wakeStocker() {
 // keepStocks boots what the stocks lack: the first of each kind beside one another, as
 // many as there are CPUs, all others one at a time.
 func (f *Fleet) keepStocks() {
-	places := make(chan struct{}, runtime.GOMAXPROCS(0))
+	places := make(chan struct{}, cpus)
 	for {
 		select {
 		case <-f.short:
