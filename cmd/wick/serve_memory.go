@@ -11,9 +11,9 @@ import (
 
 const (
 	// thriftPause is how often a server looks at its memory: that takes microseconds.
-	thriftPause = 15 * time.Second
+	thriftPause = 5 * time.Second
 	// thriftQuiet is what an idle server may allocate in the meantime.
-	thriftQuiet = 4 << 20
+	thriftQuiet = 2 << 20
 	// thriftWorth is what must have been taken since memory was last given back.
 	thriftWorth = 16 << 20
 )
