@@ -28,6 +28,12 @@ const (
 	// slack is how much more than its part a function may want without being greedy: what
 	// is seen is never exact.
 	slack = 1.1
+	// becomesGreedy is how much of its part a function must have to be greedy, and
+	// staysGreedy how much of it to stay so.
+	becomesGreedy = 0.9
+	staysGreedy   = 0.6
+	// leastCPUs is how many there are for functions at least, whatever else uses them.
+	leastCPUs = 0.25
 )
 
 // part returns how much of so many CPUs each may have that want so much of them: as much
@@ -45,23 +51,36 @@ func part(demands []float64, cpus float64) float64 {
 	return math.Inf(1)
 }
 
-// weighUp notes which functions want more than their part of the CPUs; f.mu is held.
+// weighUp notes which functions want more than their part of the CPUs, and have about as
+// much: one that lacks CPUs because others take them wants more the less it gets, and is
+// not the one to give way. f.mu is held.
 func (f *Fleet) weighUp(want map[*pool]wants, now time.Time) {
 	var demands []float64
+	used := 0.0 // which is what there is for functions, beside other programs
 	for _, p := range f.pools {
 		if w, known := want[p]; known {
-			p.demand, p.demandAt = w.each()*float64(p.busy), now
-		} else if p.demand *= demandFades; p.demand < 0.01 {
-			p.demand = 0
+			p.use, p.demand = w.all(p.busy)
+			p.demandAt = now
+		} else {
+			p.use *= demandFades
+			if p.demand *= demandFades; p.demand < 0.01 {
+				p.demand = 0
+			}
 		}
 		p.guess(now)
 		if p.busy > 0 {
 			demands = append(demands, p.demand)
+			used += p.use
 		}
 	}
-	most := part(demands, float64(cpus)) * slack
+	enough := math.IsInf(part(slices.Clone(demands), float64(cpus)), 1)
+	most := part(demands, min(max(used, leastCPUs), float64(cpus)))
 	for _, p := range f.pools {
-		p.greedy = p.demand > most
+		has := becomesGreedy
+		if p.greedy {
+			has = staysGreedy
+		}
+		p.greedy = !enough && p.demand > most*slack && p.use >= most*has
 	}
 }
 
@@ -72,7 +91,7 @@ const demandKept = 4 * lookEvery
 // nothing is known yet, count as one that wants them all; Fleet.mu is held.
 func (p *pool) guess(now time.Time) {
 	if p.busy > cpus && now.Sub(p.demandAt) > demandKept {
-		p.demand = float64(p.busy)
+		p.demand, p.use = float64(p.busy), float64(p.busy)
 		p.greedy = true
 	}
 }

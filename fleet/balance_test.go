@@ -57,7 +57,7 @@ func TestAFunctionThatWantsMoreThanItsPartWeighsLess(t *testing.T) {
 	bursts, another := add("bursts", 5000), add("another", 3000)
 	calm, waits, unknown := add("calm", 1), add("waits", 4000), add("unknown", 1)
 	want := map[*pool]wants{
-		bursts: wants{}.with(1), another: wants{}.with(1), calm: wants{}.with(0.001), waits: wants{}.with(0.000001),
+		bursts: wants{}.with(1, 1), another: wants{}.with(1, 1), calm: wants{}.with(0.001, 0.001), waits: wants{}.with(0.000001, 0.000001),
 	}
 	f.weighUp(want, now)
 	for p, greedy := range map[*pool]bool{bursts: true, another: true, calm: false, waits: false} {
@@ -81,6 +81,36 @@ func TestAFunctionThatWantsMoreThanItsPartWeighsLess(t *testing.T) {
 	}
 	if bursts.greedy || bursts.demand != 0 {
 		t.Errorf("a burst that is over wants %v, greedy: %t", bursts.demand, bursts.greedy)
+	}
+}
+
+// One whose events wait behind another's burst has ever more of them at work, and wants
+// ever more of the CPUs. That doesn't make it greedy.
+func TestAFunctionThatGetsLessThanItsPartIsNotGreedy(t *testing.T) {
+	now := time.Now()
+	f := &Fleet{pools: map[key]*pool{}}
+	burst := &pool{key: key{version: "burst"}, busy: 16}
+	behind := &pool{key: key{version: "behind"}, busy: 3}
+	f.pools[burst.key], f.pools[behind.key] = burst, behind
+	all := float64(cpus)
+	look := func(behindHas float64) {
+		f.weighUp(map[*pool]wants{
+			burst:  wants{}.with((all-behindHas)/16, 1),
+			behind: wants{}.with(behindHas/3, 1),
+		}, now)
+	}
+	behind.guess(now) // on two CPUs it is a burst, too
+	look(0.1 * all)
+	if !burst.greedy || behind.greedy {
+		t.Errorf("the burst is greedy: %t; the one behind it: %t", burst.greedy, behind.greedy)
+	}
+	look(0.49 * all)
+	if !burst.greedy || !behind.greedy {
+		t.Errorf("of two that have half of the CPUs each and want more, the one is greedy: %t, the other: %t", burst.greedy, behind.greedy)
+	}
+	look(0.4 * all) // give or take
+	if !behind.greedy {
+		t.Error("it is greedy no more for having a little less than its part")
 	}
 }
 

@@ -95,6 +95,7 @@ type pool struct {
 	busy      int         // members that work on an event
 	looked    int         // members that are looked at for what they want of the CPUs
 	demand    float64     // of CPUs, by those at work, as last known, or guessed
+	use       float64     // of CPUs, by them
 	demandAt  time.Time   // when it was known
 	greedy    bool        // that is more than its part of them
 	sated     bool        // its members lack CPUs, and nothing else: more of them would be of no use
@@ -120,6 +121,7 @@ type member struct {
 	soon      bool          // it counts in pool.soon
 	busy      bool          // it counts in pool.busy and Fleet.busy
 	weight    int           // as last set
+	ran       time.Duration // as last measured
 	wanted    time.Duration // of the CPUs, as last measured; 0: not yet
 	wantedAt  time.Time
 	looked    bool // it counts in pool.looked

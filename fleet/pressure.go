@@ -90,8 +90,8 @@ func (f *Fleet) keepPressure() {
 // look finds out what instances at work want of the CPUs.
 func (f *Fleet) look(now time.Time) {
 	type sample struct {
-		m      *member
-		wanted time.Duration // so far
+		m           *member
+		ran, wanted time.Duration // so far
 	}
 	var samples []sample
 	f.mu.Lock()
@@ -110,7 +110,7 @@ func (f *Fleet) look(now time.Time) {
 	}
 	f.mu.Unlock()
 	for n := range samples {
-		samples[n].wanted = samples[n].m.inst.WantedCPU()
+		samples[n].ran, samples[n].wanted = samples[n].m.inst.WantedCPU()
 	}
 	used := f.cpuClock.read(now)
 
@@ -124,9 +124,10 @@ func (f *Fleet) look(now time.Time) {
 			continue
 		}
 		if passed := now.Sub(m.wantedAt); m.wanted > 0 && passed < 4*lookEvery {
-			want[m.pool] = want[m.pool].with(max(float64(s.wanted-m.wanted)/float64(passed), 0))
+			share := func(d time.Duration) float64 { return max(float64(d)/float64(passed), 0) }
+			want[m.pool] = want[m.pool].with(share(s.ran-m.ran), share(s.wanted-m.wanted))
 		}
-		m.wanted, m.wantedAt = s.wanted, now
+		m.ran, m.wanted, m.wantedAt = s.ran, s.wanted, now
 	}
 	f.sate(want, used >= busyMachine)
 	f.weighUp(want, now)
@@ -150,20 +151,25 @@ func (m *member) lookedAt() bool {
 	return false
 }
 
-// wants is what some of a function's instances at work want of the CPUs.
+// wants is what some of a function's instances at work have and want of the CPUs, as time
+// of CPUs ÷ time that passed, of all together.
 type wants struct {
 	of   int
-	cpus float64 // time of CPUs they ran and waited to run ÷ time that passed, together
+	have float64 // what they ran
+	cpus float64 // and waited to run
 	part float64 // the same, but of each no more than one CPU
 }
 
-// with adds an instance that wants so many CPUs.
-func (w wants) with(cpus float64) wants {
-	return wants{w.of + 1, w.cpus + cpus, w.part + min(cpus, 1)}
+// with adds an instance that has and wants so many CPUs.
+func (w wants) with(have, cpus float64) wants {
+	return wants{w.of + 1, w.have + have, w.cpus + cpus, w.part + min(cpus, 1)}
 }
 
-// each returns how many CPUs an instance wants.
-func (w wants) each() float64 { return w.cpus / float64(max(w.of, 1)) }
+// all returns how many CPUs so many like them have and want.
+func (w wants) all(instances int) (have, cpus float64) {
+	times := float64(instances) / float64(max(w.of, 1))
+	return w.have * times, w.cpus * times
+}
 
 // lackCPU says whether a CPU is what they wait for most of the time, or have.
 func (w wants) lackCPU() bool { return w.part/float64(max(w.of, 1)) >= wantsCPU }

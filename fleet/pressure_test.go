@@ -48,8 +48,8 @@ func TestAFunctionThatLacksOnlyCPUsGetsNoMoreInstances(t *testing.T) {
 	computes, waits, few, oneComputes := pools[0], pools[1], pools[2], pools[3]
 	few.busy = 1
 	want := map[*pool]wants{
-		computes: wants{}.with(1).with(0.6), waits: wants{}.with(0.9).with(0.1), few: wants{}.with(1),
-		oneComputes: wants{}.with(6).with(0).with(0),
+		computes: wants{}.with(1, 1).with(0.6, 0.6), waits: wants{}.with(0.9, 0.9).with(0.1, 0.1), few: wants{}.with(1, 1),
+		oneComputes: wants{}.with(6, 6).with(0, 0).with(0, 0),
 	}
 	f.sate(want, true)
 	if !computes.sated || waits.sated || few.sated || oneComputes.sated {

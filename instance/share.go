@@ -19,39 +19,41 @@ func (i *Instance) Weigh(weight int) {
 	}
 }
 
-// WantedCPU returns for how long the threads of the runtime's process have run or waited
-// for a CPU so far, together; 0 where the system doesn't say.
-func (i *Instance) WantedCPU() time.Duration {
+// WantedCPU returns for how long the threads of the runtime's process have run so far,
+// together, and for how long they have run or waited for a CPU; 0 where the system doesn't
+// say.
+func (i *Instance) WantedCPU() (ran, wanted time.Duration) {
 	i.mu.Lock()
 	p := i.process
 	i.mu.Unlock()
 	if p == nil {
-		return 0
+		return 0, 0
 	}
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.PID())) // the pattern is not malformed
-	var sum time.Duration
 	for _, path := range tasks {
 		text, err := os.ReadFile(path) //nolint:gosec // a file of /proc
 		if err != nil {
 			continue // the thread has ended
 		}
-		sum += parseSchedstat(text)
+		r, w := parseSchedstat(text)
+		ran += r
+		wanted += r + w
 	}
-	return sum
+	return ran, wanted
 }
 
 // parseSchedstat returns the time a thread has run, which comes first, and waited.
-func parseSchedstat(text []byte) time.Duration {
-	var sum time.Duration
+func parseSchedstat(text []byte) (ran, waited time.Duration) {
+	var times [2]time.Duration
 	for n, field := range bytes.Fields(text) {
-		if n == 2 {
+		if n == len(times) {
 			break
 		}
 		v, err := strconv.ParseInt(string(field), 10, 64)
 		if err != nil || v < 0 {
-			return 0
+			return 0, 0
 		}
-		sum += time.Duration(v)
+		times[n] = time.Duration(v)
 	}
-	return sum
+	return times[0], times[1]
 }

@@ -6,11 +6,11 @@ import (
 )
 
 func TestWhatAThreadWantedOfTheCPUIsRead(t *testing.T) {
-	for text, want := range map[string]time.Duration{
-		"1178546 9270532 3\n": 10449078, "5 0 1": 5, "": 0, "x 1 2": 0, "-1 5 2": 0,
+	for text, want := range map[string][2]time.Duration{
+		"1178546 9270532 3\n": {1178546, 9270532}, "5 0 1": {5, 0}, "": {}, "x 1 2": {}, "-1 5 2": {}, "1 -5 2": {},
 	} {
-		if got := parseSchedstat([]byte(text)); got != want {
-			t.Errorf("%q: %d", text, got)
+		if ran, waited := parseSchedstat([]byte(text)); ran != want[0] || waited != want[1] {
+			t.Errorf("%q: %d, %d", text, ran, waited)
 		}
 	}
 }
