@@ -18,7 +18,7 @@ type Command struct {
 	Dir string
 }
 
-// StemAtOnce, KEY=VALUE, is for a stem that somebody may be waiting for: it leaves out what
+// StemAtOnce is KEY=VALUE for a stem that somebody may be waiting for: it leaves out what
 // only saves memory while it waits.
 const StemAtOnce = "WICK_STEM_AT_ONCE=1"
 
