@@ -174,7 +174,7 @@ func TestAPackThatCantBeMadeIsTriedAgainLater(t *testing.T) {
 			chunk := make([]byte, 1<<20)
 			for range packFileBytes>>20 + 1 {
 				if _, err := out.Write(chunk); err != nil {
-					return nil // as a program that SIGPIPE doesn't end
+					return nil //nolint:nilerr // as a program that SIGPIPE doesn't end
 				}
 			}
 			return nil
