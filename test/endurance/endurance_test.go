@@ -210,7 +210,7 @@ func (s *server) round(t *testing.T, r *report, name string, size, end int) {
 // or, without one, hasn't changed for longer than the pools take to shrink.
 func (s *server) settled(t *testing.T, want census) census {
 	t.Helper()
-	const quiet = 2 * time.Second
+	const quiet = 10 * time.Second // a slow machine takes seconds for one more disk
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	await(t, "nothing is booted ahead any more", func() bool {
 		var live client.Instances
