@@ -147,8 +147,8 @@ func TestNothingIsLeftOfManyInstances(t *testing.T) {
 	var r report
 	r.add("started", s.count(t))
 
-	// Pools and caches reach the size they keep; then it counts.
-	s.round(t, &r, "warm", max(total/len(ends)/4, 10), 0)
+	// Pools and caches reach the size they keep, which of disks is twenty; then it counts.
+	s.round(t, &r, "warm", max(total/len(ends)/4, 24), 0)
 	r.add("before", s.settled(t, nil))
 	before := r.last()
 	for n := range ends {
