@@ -33,8 +33,11 @@ func (f *Fleet) feedHungry() {
 	for at := 0; at < len(f.hungry) && !f.closing; {
 		p := f.hungry[at]
 		if p.lacks() > 0 {
+			if f.starting >= f.o.MaxStarting {
+				return
+			}
 			if f.starting >= f.maxStarting(p) {
-				at++ // those behind it may need less
+				at++ // those behind it may have the last place
 				continue
 			}
 			if f.full = !f.makeRoom(p); f.full {
